@@ -1,0 +1,10 @@
+/// The kernel and the C libraries as Swift can call them. No policy: every function returns a value or -errno.
+#ifndef CEPOLLSHIM_H
+#define CEPOLLSHIM_H
+
+#include "ce_crypto.h"
+#include "ce_file.h"
+#include "ce_poll.h"
+#include "ce_spawn.h"
+
+#endif

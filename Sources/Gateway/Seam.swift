@@ -108,10 +108,12 @@ public struct SandboxSpecification: Sendable {
     public var servers: [ServerPlan]
     public var options: GatewayOptions
     public var environment: [(String, String)]
+    /// Name of the API key that owns it.
+    public var owner: String
 
     public init(
         id: String, home: Int, tokenDigest: [UInt8], sessionKey: [UInt8], servers: [ServerPlan],
-        options: GatewayOptions, environment: [(String, String)]
+        options: GatewayOptions, environment: [(String, String)], owner: String
     ) {
         self.id = id
         self.home = home
@@ -120,6 +122,7 @@ public struct SandboxSpecification: Sendable {
         self.servers = servers
         self.options = options
         self.environment = environment
+        self.owner = owner
     }
 }
 

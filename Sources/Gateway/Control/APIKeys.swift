@@ -22,8 +22,8 @@ public struct APIKeys: Sendable {
         entries.append(Entry(name: name, digest: Secret.digest(key)))
     }
 
-    /// Reads a key file: a line `NAME KEY` for each key; empty lines and lines that begin with `#` are skipped.
-    /// A mistake names its line and never shows the key.
+    /// Reads a key file: a line `NAME KEY` for each key; empty lines and lines that begin with `#` are
+    /// skipped. A mistake names its line and never shows the key.
     public static func parse(_ bytes: [UInt8]) throws(Mistake) -> APIKeys {
         var keys = APIKeys()
         var digests: Set<[UInt8]> = []
@@ -31,7 +31,8 @@ public struct APIKeys: Sendable {
             let fields = line.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D })
             guard let name = fields.first, name.first != UInt8(ascii: "#") else { continue }
             guard fields.count == 2 else {
-                throw Mistake(line: index + 1, message: "a line is NAME KEY; this one has \(fields.count) words")
+                throw Mistake(
+                    line: index + 1, message: "a line is NAME KEY; this one has \(fields.count) words")
             }
             guard isVisible(name), isVisible(fields[1]), fields[1].count <= ControlLimits.apiKeyBytes else {
                 throw Mistake(

@@ -1,7 +1,8 @@
 /// Base64 of RFC 4648, as the control API writes it: §4 with padding in protocol-buffer JSON, §5 without
 /// padding in tokens.
 enum Base64Text {
-    private static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let standard = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let url = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
     static func padded(_ bytes: [UInt8]) -> String { encode(bytes, standard, pads: true) }

@@ -4,7 +4,8 @@ import System
 /// The control thread: a bounded queue of requests, completions of the data plane, and alarms, worked off one
 /// after another by one thread that owns the `ControlPlane`.
 ///
-/// `@unchecked Sendable`: every stored property but the immutable ones is read and written under `mutex` only.
+/// `@unchecked Sendable`: what changes is read and written under `mutex` only, but for `thread` and
+/// `isRunning`, which belong to the thread that starts and stops this one.
 public final class Control: ControlQueue, @unchecked Sendable {
     private enum Job {
         case request(ControlRequest)
@@ -18,7 +19,9 @@ public final class Control: ControlQueue, @unchecked Sendable {
     private var jobs: [Job] = []
     private var queuedRequests = 0
     private var queuedBytes = 0
+    /// No requests are taken any more; jobs are, until the queue runs empty.
     private var isStopping = false
+    private var hasEnded = false
     private var thread = pthread_t()
     private var isRunning = false
 
@@ -73,11 +76,11 @@ public final class Control: ControlQueue, @unchecked Sendable {
     /// more of them than requests and sandboxes.
     public func post(_ job: @escaping @Sendable (ControlPlane) -> Void) {
         pthread_mutex_lock(mutex)
-        if !isStopping { append(.call(job)) }
+        if !hasEnded { append(.call(job)) }
         pthread_mutex_unlock(mutex)
     }
 
-    /// Ends the thread after the jobs that are queued now, and waits for it. Sandboxes are left as they are;
+    /// Ends the thread as soon as nothing is queued, and waits for it. Sandboxes are left as they are;
     /// `ControlPlane.shutDown` ends them.
     public func stop() {
         pthread_mutex_lock(mutex)
@@ -126,11 +129,11 @@ public final class Control: ControlQueue, @unchecked Sendable {
                 tv_nsec: Int(alarm.nanoseconds % 1_000_000_000))
             if pthread_cond_timedwait(condition, mutex, &due) == ETIMEDOUT { break }
         }
-        let isEnding = isStopping && jobs.isEmpty
+        hasEnded = isStopping && jobs.isEmpty
         swap(&jobs, &batch)
         queuedRequests = 0
         queuedBytes = 0
-        return !isEnding
+        return !hasEnded
     }
 }
 

@@ -61,7 +61,8 @@ extension ControlPlane {
             return true
         }
         guard let record = records[entry.sandbox], record.phase == .running else {
-            throw ControlRefusal(status: 409, message: "The first request with this Idempotency-Key is ending")
+            throw ControlRefusal(
+                status: 409, message: "The first request with this Idempotency-Key is ending")
         }
         try checkWaits(record)
         addWait(record, request.exchange, .create, seconds: ControlLimits.readyWaitSeconds)

@@ -63,7 +63,8 @@ extension ControlPlane {
 
     // MARK: Shutdown
 
-    /// Refuses new sandboxes and ends all there are; `done` is called on the control thread when none is left.
+    /// Refuses new sandboxes and ends all there are; `done` is called on the control thread when none is
+    /// left.
     public func shutDown(_ done: @escaping @Sendable () -> Void) {
         isShuttingDown = true
         drained.append(done)

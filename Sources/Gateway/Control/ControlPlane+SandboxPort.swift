@@ -69,7 +69,8 @@ extension ControlPlane {
         case "POST": throw .unsupported("Writing files into a sandbox")
         default: throw .wrongMethod(request.method, allowed: ["GET", "HEAD", "POST"])
         }
-        guard let path = try QueryString.pairs(request.query).first(where: { $0.name == "path" })?.value else {
+        guard let path = try QueryString.pairs(request.query).first(where: { $0.name == "path" })?.value
+        else {
             throw .bad("The query parameter path is missing")
         }
         guard path == Self.tokenFile, record.configurationDigest != nil else {
@@ -90,7 +91,8 @@ extension ControlPlane {
     private func start(_ request: ControlRequest, _ record: SandboxRecord) {
         guard request.body.count <= ControlLimits.bodyBytes else {
             let mistake = ConnectFrames.Mistake(
-                code: "resource_exhausted", message: "the message has more than \(ControlLimits.bodyBytes) bytes")
+                code: "resource_exhausted",
+                message: "the message has more than \(ControlLimits.bodyBytes) bytes")
             return answer(request, ConnectFrames.stream([], error: mistake))
         }
         do {
@@ -119,7 +121,8 @@ extension ControlPlane {
         case .misused(let reason):
             answer(request, StartCommand.failed(pid: pid, "mcp-gateway: \(reason)", code: 64))
         case .other:
-            let text = "Running commands is not offered by this host: it runs MCP servers only. "
+            let text =
+                "Running commands is not offered by this host: it runs MCP servers only. "
                 + "Call their tools at \(mcpURL(record))"
             answer(request, StartCommand.failed(pid: pid, text, code: 127))
         }

@@ -7,7 +7,9 @@ struct ControlRefusal: Error {
 
     static func bad(_ message: String) -> ControlRefusal { ControlRefusal(status: 400, message: message) }
 
-    static func notFound(_ message: String) -> ControlRefusal { ControlRefusal(status: 404, message: message) }
+    static func notFound(_ message: String) -> ControlRefusal {
+        ControlRefusal(status: 404, message: message)
+    }
 
     /// Unknown, ended and other owners' sandboxes answer alike.
     static func noSandbox(_ id: String) -> ControlRefusal {

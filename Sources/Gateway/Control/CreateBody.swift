@@ -42,7 +42,8 @@ struct CreateBody {
         case .string(let text):
             let isPrintable = text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
             guard !text.isEmpty, isPrintable, text.utf8.count <= ControlLimits.templateIDBytes else {
-                throw .bad("templateID must be 1 to \(ControlLimits.templateIDBytes) visible ASCII characters")
+                throw .bad(
+                    "templateID must be 1 to \(ControlLimits.templateIDBytes) visible ASCII characters")
             }
             return text
         case .some(let other): throw .bad("templateID is \(other.kindName); it must be a string")
@@ -113,7 +114,8 @@ struct CreateBody {
 
     private static func refuseUnsupported(_ body: JSONObject) throws(ControlRefusal) {
         if case .bool(true) = body["autoPause"] {
-            throw .bad("autoPause is not offered by this gateway: a sandbox ends at its timeout. Leave it out")
+            throw .bad(
+                "autoPause is not offered by this gateway: a sandbox ends at its timeout. Leave it out")
         }
         for field in ["allow_internet_access", "allowInternetAccess"] {
             if case .bool(false) = body[field] {

@@ -10,7 +10,8 @@ enum QueryString {
             guard pairs.count < ControlLimits.queryParameters else {
                 throw .bad("The query has more than \(ControlLimits.queryParameters) parameters")
             }
-            let halves = part.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let halves = part.split(
+                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = halves.first else { continue }
             let value = halves.count > 1 ? halves[1] : name[name.endIndex..<name.endIndex]
             pairs.append((try decoded(Array(name), isForm: true), try decoded(Array(value), isForm: true)))

@@ -55,12 +55,15 @@ enum ShellWords {
         guard quote == .none else { throw Refusal(reason: "a quote that is not closed") }
         guard !escapes else { throw Refusal(reason: "a backslash at the end") }
         if isInWord { words.append(String(decoding: word, as: UTF8.self)) }
+        guard words.count <= wordsMax else { throw Refusal(reason: "more than \(wordsMax) words") }
         return words
     }
 
     /// A backslash takes any byte outside quotes, four of them inside double quotes; before a line break
     /// both vanish.
-    private static func append(escaped byte: UInt8, quote: Quote, to word: inout [UInt8], isInWord: inout Bool) {
+    private static func append(
+        escaped byte: UInt8, quote: Quote, to word: inout [UInt8], isInWord: inout Bool
+    ) {
         if byte == 0x0A { return }
         if quote == .double, !Array("$`\"\\".utf8).contains(byte) { word.append(UInt8(ascii: "\\")) }
         word.append(byte)

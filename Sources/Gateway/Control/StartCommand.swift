@@ -17,7 +17,8 @@ struct StartCommand {
     let token: String?
 
     init(_ message: JSONObject) throws(ConnectFrames.Mistake) {
-        guard case .object(let process) = message["process"], case .string(let program) = process["cmd"] else {
+        guard case .object(let process) = message["process"], case .string(let program) = process["cmd"]
+        else {
             throw ConnectFrames.Mistake(code: "invalid_argument", message: "process.cmd is missing")
         }
         var arguments: [String] = []
@@ -70,7 +71,9 @@ struct StartCommand {
         let quote = UInt8(ascii: "'")
         guard let first = bytes.firstIndex(of: quote), let last = bytes.lastIndex(of: quote), first < last,
             bytes[(last + 1)...].allSatisfy({ $0 == 0x20 }),
-            bytes[..<first].split(separator: 0x20) == [Array("mcp-gateway".utf8)[...], Array("--config".utf8)[...]]
+            bytes[..<first].split(separator: 0x20) == [
+                Array("mcp-gateway".utf8)[...], Array("--config".utf8)[...],
+            ]
         else { return nil }
         return try? JSONValue.parse(Array(bytes[(first + 1)..<last]))
     }

@@ -1,0 +1,83 @@
+import Glibc
+
+/// A piece of an outbox: a list node whose bytes are its own room behind the header (pooled), or those of
+/// an `OwnedBytes` (by reference).
+@frozen @usableFromInline struct Segment {
+    @usableFromInline var next: UnsafeMutablePointer<Segment>?
+    @usableFromInline var base: UnsafeMutableRawPointer
+    /// Bytes still to be sent are `start..<end`.
+    @usableFromInline var start: Int
+    @usableFromInline var end: Int
+    /// Where appending must stop; equal to `end` for bytes by reference.
+    @usableFromInline var limit: Int
+    /// Non-nil exactly for bytes by reference.
+    @usableFromInline var owner: Unmanaged<OwnedBytes>?
+
+    @inlinable init(base: UnsafeMutableRawPointer, start: Int, end: Int, limit: Int, owner: Unmanaged<OwnedBytes>?) {
+        next = nil
+        self.base = base
+        self.start = start
+        self.end = end
+        self.limit = limit
+        self.owner = owner
+    }
+}
+
+@usableFromInline typealias SegmentPointer = UnsafeMutablePointer<Segment>
+
+/// The outgoing chunks of one loop. Not `Sendable`: outboxes of one thread share it without locks.
+public final class ChunkPool {
+    private var free: SegmentPointer?
+    /// Chunks in `free`.
+    public private(set) var freeCount = 0
+    private let freeMax: Int
+
+    /// - Parameter keeping: free chunks kept for the next use; more go back to the heap.
+    public init(keeping: Int = SystemLimits.freeChunksMax) { freeMax = keeping }
+
+    /// An empty chunk of `SystemLimits.chunkBytes`, header included.
+    @usableFromInline func chunk() -> SegmentPointer {
+        let header = MemoryLayout<Segment>.stride
+        let segment: SegmentPointer
+        if let first = free {
+            free = first.pointee.next
+            freeCount &-= 1
+            segment = first
+        } else {
+            segment = Heap.allocate(SystemLimits.chunkBytes).bindMemory(to: Segment.self, capacity: 1)
+        }
+        let base = UnsafeMutableRawPointer(segment) + header
+        segment.initialize(
+            to: Segment(base: base, start: 0, end: 0, limit: SystemLimits.chunkBytes - header, owner: nil))
+        return segment
+    }
+
+    /// A node that keeps `owner` alive until its bytes `start..<end` have left.
+    @usableFromInline func reference(_ owner: OwnedBytes, start: Int, end: Int) -> SegmentPointer {
+        let segment = Heap.allocate(MemoryLayout<Segment>.stride).bindMemory(to: Segment.self, capacity: 1)
+        let base = UnsafeMutableRawPointer(mutating: owner.bytes.baseAddress) ?? UnsafeMutableRawPointer(segment)
+        segment.initialize(
+            to: Segment(base: base, start: start, end: end, limit: end, owner: .passRetained(owner)))
+        return segment
+    }
+
+    @usableFromInline func recycle(_ segment: SegmentPointer) {
+        if let owner = segment.pointee.owner {
+            owner.release()
+            Glibc.free(segment)
+        } else if freeCount < freeMax {
+            segment.pointee.next = free
+            free = segment
+            freeCount &+= 1
+        } else {
+            Glibc.free(segment)
+        }
+    }
+
+    deinit {
+        while let segment = free {
+            free = segment.pointee.next
+            Glibc.free(segment)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import Glibc
+
+/// Bytes waiting to leave by one descriptor. Pieces never move once appended, so that a completion backend
+/// may have the front of the queue in flight while more is appended.
+public struct Outbox: ~Copyable {
+    @usableFromInline var first: SegmentPointer?
+    /// The end of the list that begins at `first`; nil exactly when that is.
+    @usableFromInline var last: SegmentPointer?
+    public private(set) var count = 0
+    @usableFromInline let pool: ChunkPool
+
+    public init(pool: ChunkPool) { self.pool = pool }
+
+    deinit {
+        var segment = first
+        while let this = segment {
+            segment = this.pointee.next
+            pool.recycle(this)
+        }
+    }
+
+    public var isEmpty: Bool { count == 0 }
+
+    // MARK: Appending
+
+    public mutating func append(_ more: UnsafeRawBufferPointer) {
+        guard var from = more.baseAddress else { return }
+        var missing = more.count
+        count += missing
+        while missing > 0 {
+            let chunk = chunkWithRoom()
+            let piece = min(missing, chunk.pointee.limit - chunk.pointee.end)
+            memcpy(chunk.pointee.base + chunk.pointee.end, from, piece)
+            chunk.pointee.end += piece
+            from += piece
+            missing -= piece
+        }
+    }
+
+    public mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    public mutating func append(_ array: [UInt8]) {
+        array.withUnsafeBytes { append($0) }
+    }
+
+    /// Literals go to the `StaticString` form.
+    @_disfavoredOverload
+    public mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    public mutating func append(byte: UInt8) {
+        let chunk = chunkWithRoom()
+        chunk.pointee.base.storeBytes(of: byte, toByteOffset: chunk.pointee.end, as: UInt8.self)
+        chunk.pointee.end += 1
+        count += 1
+    }
+
+    public mutating func append(decimal value: Int) {
+        Digits.withDecimal(value) { append($0) }
+    }
+
+    /// Lower case, without leading zeros: the form of an HTTP chunk size.
+    public mutating func append(hex value: Int) {
+        Digits.withHex(value) { append($0) }
+    }
+
+    /// Appends `count` bytes of `owned` from offset `from` on (default: all the rest). Pieces of at least
+    /// `SystemLimits.referenceBytesMin` leave by reference; smaller ones are copied.
+    public mutating func append(owned: OwnedBytes, from: Int = 0, count piece: Int? = nil) {
+        precondition(from >= 0 && from <= owned.count, "a piece outside its bytes")
+        let length = piece ?? owned.count - from
+        precondition(length >= 0 && length <= owned.count - from, "a piece outside its bytes")
+        guard length >= SystemLimits.referenceBytesMin else {
+            return append(UnsafeRawBufferPointer(rebasing: owned.bytes[from..<(from + length)]))
+        }
+        link(pool.reference(owned, start: from, end: from + length))
+        count += length
+    }
+
+    private mutating func chunkWithRoom() -> SegmentPointer {
+        if let last, last.pointee.end < last.pointee.limit { return last }
+        let chunk = pool.chunk()
+        link(chunk)
+        return chunk
+    }
+
+    private mutating func link(_ segment: SegmentPointer) {
+        if let last { last.pointee.next = segment } else { first = segment }
+        last = segment
+    }
+
+    // MARK: Leaving
+
+    /// Calls `body` with the first pieces, at most `SystemLimits.piecesPerWrite`, in the order they must leave.
+    public func withIOVecs<R>(_ body: (UnsafePointer<iovec>, Int32) -> R) -> R {
+        withUnsafeTemporaryAllocation(of: iovec.self, capacity: SystemLimits.piecesPerWrite) { room in
+            var n = 0
+            var segment = first
+            while let this = segment, n < room.count {
+                let piece = this.pointee
+                room.initializeElement(
+                    at: n, to: iovec(iov_base: piece.base + piece.start, iov_len: piece.end - piece.start))
+                n += 1
+                segment = piece.next
+            }
+            guard let base = room.baseAddress else { preconditionFailure("an allocation without an address") }
+            return body(base, Int32(truncatingIfNeeded: n))
+        }
+    }
+
+    /// Drops `n` bytes from the front: they have left. Chunks that are done go back to the pool.
+    public mutating func sent(_ n: Int) {
+        precondition(n >= 0 && n <= count, "more sent than there is")
+        count -= n
+        var missing = n
+        while let segment = first {
+            let piece = segment.pointee.end - segment.pointee.start
+            guard missing >= piece else {
+                segment.pointee.start += missing
+                return
+            }
+            missing -= piece
+            first = segment.pointee.next
+            pool.recycle(segment)
+        }
+        last = nil
+    }
+
+    public mutating func removeAll() { sent(count) }
+
+    /// Everything in one piece, which then leaves the outbox. Copied unless it is one reference in whole.
+    public mutating func takeAll() -> OwnedBytes {
+        if let only = first, only.pointee.next == nil, let owner = only.pointee.owner {
+            let whole = owner.takeUnretainedValue()
+            if whole.count == count {
+                removeAll()
+                return whole
+            }
+        }
+        let total = count
+        let memory = total > 0 ? Heap.allocate(total) : nil
+        if let memory {
+            var at = 0
+            var segment = first
+            while let this = segment {
+                let piece = this.pointee
+                memcpy(memory + at, piece.base + piece.start, piece.end - piece.start)
+                at += piece.end - piece.start
+                segment = piece.next
+            }
+        }
+        removeAll()
+        return OwnedBytes(adopting: memory, start: 0, count: total)
+    }
+}

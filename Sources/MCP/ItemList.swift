@@ -1,0 +1,162 @@
+import Wire
+
+/// One list of one server as it was read, page by page: the items' own bytes, each checked for what clients
+/// need of it. An item that would make clients refuse the whole merged list is left out and named in
+/// `problems`.
+public struct ItemList: Sendable {
+    struct Item: Sendable {
+        /// The whole object, in `bytes`.
+        var whole: ByteRange
+        /// The raw JSON string of its name or URI, in `bytes`.
+        var key: ByteRange
+    }
+
+    public enum Next: Sendable, Equatable {
+        case done
+        /// The raw JSON string to ask the next page with.
+        case page(cursor: [UInt8])
+    }
+
+    public let kind: ListKind
+    private(set) var bytes: [UInt8] = []
+    private(set) var items: [Item] = []
+    /// Sentences for the operator, hostile text in them cut short.
+    public private(set) var problems: [String] = []
+    private var cursors = Set<[UInt8]>()
+
+    public init(_ kind: ListKind) { self.kind = kind }
+
+    public var count: Int { items.count }
+
+    /// Takes the items of a page. `result` is the result object of the server's answer, validated JSON.
+    public mutating func add(page result: UnsafeRawBufferPointer) -> Next {
+        guard let member = JSONMembers.value(kind.member, in: result), JSONKind(member) == .array else {
+            note("the result of \(kind.method.text) has no array \(kind.member)")
+            return .done
+        }
+        var walker = ArrayWalker(member)
+        while let range = walker.next() {
+            let item = range.of(member)
+            guard items.count < MCPLimits.listItemsMax, bytes.count + item.count < MCPLimits.listBytesMax else {
+                note("\(kind.method.text): more than \(MCPLimits.listItemsMax) items or "
+                    + "\(MCPLimits.listBytesMax >> 20) MiB; the rest is left out")
+                return .done
+            }
+            add(item)
+        }
+        return next(JSONMembers.value("nextCursor", in: result))
+    }
+
+    private mutating func next(_ cursor: UnsafeRawBufferPointer?) -> Next {
+        guard let cursor, JSONKind(cursor) == .string else { return .done }
+        guard cursor.count <= MCPLimits.cursorBytesMax else {
+            note("\(kind.method.text): nextCursor is longer than \(MCPLimits.cursorBytesMax) bytes")
+            return .done
+        }
+        guard cursors.count + 1 < MCPLimits.listPagesMax else {
+            note("\(kind.method.text): more than \(MCPLimits.listPagesMax) pages; the rest is left out")
+            return .done
+        }
+        guard cursors.insert(Array(cursor)).inserted else {
+            note("\(kind.method.text): nextCursor \(RPCFailure.quoted(cursor)) came twice")
+            return .done
+        }
+        return .page(cursor: Array(cursor))
+    }
+
+    private mutating func add(_ item: UnsafeRawBufferPointer) {
+        let checked: ItemCheck
+        switch ItemCheck.check(item, kind) {
+        case .success(let found): checked = found
+        case .failure(let fault):
+            note("\(kind.method.text), item \(items.count + 1): \(fault.reason); it is left out")
+            return
+        }
+        let start = UInt32(truncatingIfNeeded: bytes.count)
+        var out = ByteCollector()
+        swap(&out.bytes, &bytes)
+        // Names and URIs are short of the schema, so the repair comes after or before the key: two cases.
+        var key = checked.key
+        if let repair = checked.repair {
+            out.append(onOneLine: item.piece(0, repair.offset))
+            out.append(repair.text)
+            out.append(onOneLine: item.piece(repair.offset, item.count))
+            if repair.offset <= Int(key.start) { key.start += UInt32(repair.text.utf8CodeUnitCount) }
+        } else {
+            out.append(onOneLine: item)
+        }
+        swap(&out.bytes, &bytes)
+        let count = UInt32(truncatingIfNeeded: bytes.count) - start
+        items.append(Item(whole: ByteRange(start: start, count: count), key: key.shifted(by: start)))
+    }
+
+    private mutating func note(_ problem: String) {
+        // One faulty server must not fill the log: the first few tell the story.
+        if problems.count < 20 { problems.append(problem) }
+    }
+}
+
+/// What the members of one list item must be.
+struct ItemCheck {
+    struct Fault: Error { var reason: String }
+
+    /// The raw JSON string the item is addressed by.
+    var key: ByteRange
+    /// Text to put into the item before that offset.
+    var repair: (offset: Int, text: StaticString)?
+
+    static func check(_ item: UnsafeRawBufferPointer, _ kind: ListKind) -> Result<ItemCheck, Fault> {
+        guard JSONKind(item) == .object else { return .failure(Fault(reason: "is not an object")) }
+        var key: ByteRange?
+        var name: ByteRange?
+        var schema: ByteRange?
+        var walker = ObjectWalker(item)
+        while let member = walker.next() {
+            let label = JSONKey(member, in: item)
+            // A second one of the same name could be the one that another reader takes.
+            if label.equals(kind.key) {
+                guard key == nil else { return .failure(Fault(reason: "\(kind.key) comes twice")) }
+                key = member.value
+            }
+            if label.equals("name") { name = member.value }
+            if kind == .tools, label.equals("inputSchema") {
+                guard schema == nil else { return .failure(Fault(reason: "inputSchema comes twice")) }
+                schema = member.value
+            }
+        }
+        guard let key, let text = key.of(item).insideQuotes, !text.isEmpty else {
+            return .failure(Fault(reason: "\(kind.key) must be a non-empty string"))
+        }
+        guard text.count <= kind.keyBytesMax else {
+            return .failure(Fault(reason: "\(kind.key) is longer than \(kind.keyBytesMax) bytes"))
+        }
+        guard let name, JSONKind(name.of(item)) == .string else {
+            return .failure(Fault(reason: "\(RPCFailure.quoted(text)): name must be a string"))
+        }
+        guard kind == .tools else { return .success(ItemCheck(key: key, repair: nil)) }
+        guard let schema, JSONKind(schema.of(item)) == .object else {
+            return .failure(Fault(reason: "\(RPCFailure.quoted(text)): inputSchema must be an object"))
+        }
+        return checkSchema(schema.of(item), at: Int(schema.start), key, text)
+    }
+
+    /// Every revision fixes `inputSchema.type` to "object", and strict clients drop the whole list otherwise.
+    /// Servers that leave it out mean nothing else, so it is put in.
+    private static func checkSchema(
+        _ schema: UnsafeRawBufferPointer, at offset: Int, _ key: ByteRange, _ text: UnsafeRawBufferPointer
+    ) -> Result<ItemCheck, Fault> {
+        guard let type = JSONMembers.value("type", in: schema) else {
+            var walker = ObjectWalker(schema)
+            let isEmpty = walker.next() == nil
+            return .success(
+                ItemCheck(
+                    key: key,
+                    repair: (offset + 1, isEmpty ? "\"type\":\"object\"" : "\"type\":\"object\",")))
+        }
+        guard let inside = type.insideQuotes, JSONText.equals(inside, StaticString("object").bytes) else {
+            return .failure(
+                Fault(reason: "\(RPCFailure.quoted(text)): inputSchema.type must be \"object\""))
+        }
+        return .success(ItemCheck(key: key, repair: nil))
+    }
+}

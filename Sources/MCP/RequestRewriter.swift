@@ -1,0 +1,88 @@
+import Wire
+
+/// What a server calls the thing that a request names.
+public enum SouthTarget {
+    /// The request names nothing, or by the name the server knows.
+    case unchanged
+    /// A raw JSON string, quotes included, on one line.
+    case renamed(UnsafeRawBufferPointer)
+    /// The server's name is the client's without its first bytes: the `mcpgw+server:` of a mapped template.
+    case withoutPrefix(bytes: Int)
+}
+
+/// North request to south line. The child is of the legacy era: it knows no envelope, and reads one message
+/// per line.
+public enum RequestRewriter {
+    /// Writes the request as one line: the id, the target and the progress token exchanged, the members of
+    /// `_meta` that belong to the modern envelope left out, all else byte for byte.
+    ///
+    /// - Parameters:
+    ///   - id: the south id, unique on that child; also the progress token, when the client sent one.
+    ///   - dropsEnvelope: the client is modern.
+    public static func write<Sink: ByteSink & ~Copyable>(
+        _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName, id: Int, target: SouthTarget,
+        dropsEnvelope: Bool, into sink: inout Sink
+    ) {
+        var splice = Splice(body, hasLineBreaks: envelope.hasLineBreaks)
+        splice.replace(envelope.id, with: id)
+        if dropsEnvelope, JSONKind(envelope.meta.of(body)) == .object {
+            splice.replaceMeta(envelope.meta, token: envelope.metaProgressToken, with: id)
+        } else if envelope.metaProgressToken.isPresent {
+            splice.replace(envelope.metaProgressToken, with: id)
+        }
+        if let range = targetRange(envelope, method, body) {
+            switch target {
+            case .unchanged: break
+            case .renamed(let name): splice.replace(range, with: name)
+            case .withoutPrefix(let bytes): splice.delete(min(bytes, Int(range.count) - 2), at: range.start &+ 1)
+            }
+        }
+        splice.write(into: &sink)
+        sink.append(byte: UInt8(ascii: "\n"))
+    }
+
+    /// The raw JSON string that names the target of a request; nil when the method has none or it is no string.
+    public static func targetRange(
+        _ envelope: Envelope, _ method: MethodName, _ body: UnsafeRawBufferPointer
+    ) -> ByteRange? {
+        let range: ByteRange
+        switch method.target {
+        case .none: return nil
+        case .name: range = envelope.name
+        case .uri: range = envelope.uri
+        case .reference:
+            guard let reference = CompletionReference(envelope, body) else { return nil }
+            range = reference.value
+        }
+        return JSONKind(range.of(body)) == .string && range.count >= 2 ? range : nil
+    }
+}
+
+/// `params.ref` of `completion/complete`.
+public struct CompletionReference {
+    public enum Kind: Sendable { case prompt, resource }
+
+    public var kind: Kind
+    /// The raw JSON string of `name` or `uri`, in the whole body.
+    public var value: ByteRange
+
+    /// Nil when the reference has no known type or no name or URI.
+    public init?(_ envelope: Envelope, _ body: UnsafeRawBufferPointer) {
+        let object = envelope.ref.of(body)
+        guard let type = JSONMembers.value("type", in: object) else { return nil }
+        let member: StaticString
+        if type.equals("\"ref/prompt\"") {
+            kind = .prompt
+            member = "name"
+        } else if type.equals("\"ref/resource\"") || type.equals("\"ref\\/resource\"") {
+            kind = .resource
+            member = "uri"
+        } else {
+            return nil
+        }
+        guard let range = JSONMembers.range(member, in: object), JSONKind(range.of(object)) == .string else {
+            return nil
+        }
+        value = range.shifted(by: envelope.ref.start)
+    }
+}

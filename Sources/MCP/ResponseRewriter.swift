@@ -1,0 +1,149 @@
+import Wire
+
+/// South line to north body.
+public enum ResponseRewriter {
+    /// A response as the client is to get it.
+    public struct Response {
+        public var body: Splice
+        /// Holds until bytes of a stream have been sent.
+        public var httpStatus: Int
+    }
+
+    /// The client's side of a call.
+    public struct Call {
+        /// Raw JSON.
+        public var id: UnsafeRawBufferPointer
+        public var method: MethodName
+        public var isModern: Bool
+        /// Raw JSON strings, when the client reads a resource under a URI other than its server's.
+        public var mappedURI: (original: UnsafeRawBufferPointer, exposed: UnsafeRawBufferPointer)?
+
+        public init(
+            id: UnsafeRawBufferPointer, method: MethodName, isModern: Bool,
+            mappedURI: (original: UnsafeRawBufferPointer, exposed: UnsafeRawBufferPointer)? = nil
+        ) {
+            self.id = id
+            self.method = method
+            self.isModern = isModern
+            self.mappedURI = mappedURI
+        }
+    }
+
+    /// Restores the id, adds what 2026-07-28 requires of results, translates error codes. Results of legacy
+    /// clients and all content pass byte for byte.
+    ///
+    /// Throws the error to answer instead, when the line is no MCP response: a result that is no object, an
+    /// error without a code.
+    public static func rewrite(
+        _ line: UnsafeRawBufferPointer, _ envelope: Envelope, for call: Call
+    ) throws(RPCFailure) -> Response {
+        var splice = Splice(line, hasLineBreaks: envelope.hasLineBreaks)
+        guard !envelope.id.isEmpty else { throw .serverFailed("the server's answer has no id") }
+        splice.replace(envelope.id, with: call.id)
+        switch envelope.kind {
+        case .response:
+            guard envelope.resultIsObject else {
+                throw .serverFailed("the server's answer is malformed: result is not an object")
+            }
+            if call.isModern { addModernMembers(&splice, line, envelope, call.method) }
+            if let mapped = call.mappedURI {
+                mapContents(&splice, line, envelope, original: mapped.original, exposed: mapped.exposed)
+            }
+            return Response(body: splice, httpStatus: 200)
+        case .failure:
+            guard let code = envelope.errorCode else {
+                throw .serverFailed("the server's answer is malformed: error has no integer code")
+            }
+            let told = northCode(code, isModern: call.isModern)
+            if told != code { replaceCode(&splice, line, envelope, with: told) }
+            return Response(
+                body: splice, httpStatus: call.isModern ? RPCCode.modernStatus(relaying: told) : 200)
+        default:
+            throw .serverFailed("the server's answer is malformed: neither result nor error")
+        }
+    }
+
+    /// `resultType` on every result (its absence fails the call in Python clients), cache hints on
+    /// resources/read. Nothing is added that the server sent itself.
+    private static func addModernMembers(
+        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: Envelope, _ method: MethodName
+    ) {
+        let at = envelope.resultObjectStart
+        let typed = envelope.resultType.isPresent
+        guard method == .resourcesRead else {
+            if !typed {
+                splice.insert(
+                    envelope.resultIsEmptyObject ? "\"resultType\":\"complete\"" : "\"resultType\":\"complete\",",
+                    at: at)
+            }
+            return
+        }
+        let timed = envelope.resultTTL.isPresent
+        let scoped = envelope.resultCacheScope.isPresent
+        // Interim results carry no cache hints (2026-07-28, multi round-trip requests).
+        let isInterim = typed && !envelope.resultType.of(line).equals("\"complete\"")
+        if !typed { splice.insert("\"resultType\":\"complete\",", at: at) }
+        if !timed, !isInterim { splice.insert("\"ttlMs\":0,", at: at) }
+        if scoped || isInterim { return }
+        // Into an empty object go all three, and the last takes no comma.
+        splice.insert(
+            envelope.resultIsEmptyObject ? "\"cacheScope\":\"private\"" : "\"cacheScope\":\"private\",", at: at)
+    }
+
+    /// What a client is told for a server's error code.
+    static func northCode(_ code: Int, isModern: Bool) -> Int {
+        switch code {
+        case RPCCode.legacyResourceNotFound where isModern: RPCCode.invalidParams
+        // They speak about the hop between gateway and server, not about the client's.
+        case RPCCode.headerMismatch, RPCCode.unsupportedVersion: RPCCode.internalError
+        case RPCCode.missingCapability where !isModern: RPCCode.invalidParams
+        default: code
+        }
+    }
+
+    private static func replaceCode(
+        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: Envelope, with code: Int
+    ) {
+        guard let range = JSONMembers.range("code", in: envelope.error.of(line)) else { return }
+        splice.replace(range.shifted(by: envelope.error.start), with: code)
+    }
+
+    /// `contents[].uri` back to the URI under which the client knows the resource.
+    private static func mapContents(
+        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: Envelope,
+        original: UnsafeRawBufferPointer, exposed: UnsafeRawBufferPointer
+    ) {
+        let result = envelope.result.of(line)
+        guard let contents = JSONMembers.range("contents", in: result),
+            JSONKind(contents.of(result)) == .array
+        else { return }
+        var mapped = 0
+        let list = contents.of(result)
+        var walker = ArrayWalker(list)
+        while let element = walker.next(), mapped < MCPLimits.mappedContentsMax, !splice.isFull {
+            let item = element.of(list)
+            guard let uri = JSONMembers.range("uri", in: item), uri.of(item).equals(original) else { continue }
+            let base = envelope.result.start &+ contents.start &+ element.start
+            splice.replace(uri.shifted(by: base), with: exposed)
+            mapped += 1
+        }
+    }
+}
+
+/// Notifications of a server on their way to a client.
+public enum NotificationRewriter {
+    /// `notifications/progress` with the token that the client chose (raw JSON). Nil when it carries none.
+    public static func progress(
+        _ line: UnsafeRawBufferPointer, _ envelope: Envelope, token: UnsafeRawBufferPointer
+    ) -> Splice? {
+        guard envelope.paramsProgressToken.isPresent else { return nil }
+        var splice = Splice(line, hasLineBreaks: envelope.hasLineBreaks)
+        splice.replace(envelope.paramsProgressToken, with: token)
+        return splice
+    }
+
+    /// Any other notification: as it is, on one line.
+    public static func unchanged(_ line: UnsafeRawBufferPointer, _ envelope: Envelope) -> Splice {
+        Splice(line, hasLineBreaks: envelope.hasLineBreaks)
+    }
+}

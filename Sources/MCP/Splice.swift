@@ -1,0 +1,129 @@
+import Wire
+
+/// A JSON message with a few of its parts replaced: everything else is written byte for byte. Holds pointers
+/// only, so it lives no longer than the message and the replacements; building and writing allocate nothing.
+public struct Splice {
+    private enum Text {
+        case bytes(UnsafeRawBufferPointer)
+        /// The decimal number of `number`.
+        case number
+        /// A `_meta` object without its `io.modelcontextprotocol/` members, its progress token replaced.
+        case plainMeta
+    }
+
+    private struct Edit {
+        var start: UInt32 = 0
+        var end: UInt32 = 0
+        var text: Text = .number
+    }
+
+    /// As many as the busiest rewriter makes: id, cache hints, result type and mapped URIs.
+    private static let editsMax = 8
+
+    private let message: UnsafeRawBufferPointer
+    private let hasLineBreaks: Bool
+    private var edits: InlineArray<8, Edit> = .init(repeating: Edit())
+    private var editCount = 0
+    private var number = 0
+    private var tokenRange = ByteRange.absent
+
+    /// `hasLineBreaks` makes every raw CR and LF of `message` a space. White space around it is dropped.
+    init(_ message: UnsafeRawBufferPointer, hasLineBreaks: Bool) {
+        self.message = message
+        self.hasLineBreaks = hasLineBreaks
+    }
+
+    // Edits may come in any order but must not overlap: ranges of one envelope never do.
+
+    mutating func replace(_ range: ByteRange, with bytes: UnsafeRawBufferPointer) {
+        add(Edit(start: range.start, end: UInt32(truncatingIfNeeded: range.end), text: .bytes(bytes)))
+    }
+
+    mutating func replace(_ range: ByteRange, with number: Int) {
+        self.number = number
+        add(Edit(start: range.start, end: UInt32(truncatingIfNeeded: range.end), text: .number))
+    }
+
+    mutating func insert(_ text: StaticString, at offset: Int) {
+        let offset = UInt32(truncatingIfNeeded: offset)
+        add(Edit(start: offset, end: offset, text: .bytes(text.bytes)))
+    }
+
+    mutating func delete(_ count: Int, at offset: UInt32) {
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        add(Edit(start: offset, end: offset &+ UInt32(truncatingIfNeeded: count), text: .bytes(none)))
+    }
+
+    /// `meta` is re-emitted without protocol members; the value at `token`, if present, becomes `number`.
+    mutating func replaceMeta(_ meta: ByteRange, token: ByteRange, with number: Int) {
+        self.number = number
+        tokenRange = token
+        add(Edit(start: meta.start, end: UInt32(truncatingIfNeeded: meta.end), text: .plainMeta))
+    }
+
+    var isFull: Bool { editCount == Self.editsMax }
+
+    /// Kept sorted by start; an insertion goes before a replacement at the same place and after an earlier
+    /// insertion.
+    private mutating func add(_ edit: Edit) {
+        precondition(editCount < Self.editsMax, "a splice has at most eight edits")
+        var at = editCount
+        while at > 0, edits[at - 1].start > edit.start {
+            edits[at] = edits[at - 1]
+            at -= 1
+        }
+        edits[at] = edit
+        editCount += 1
+    }
+
+    /// Bytes that `write` produces: known before, for `Content-Length`.
+    public var count: Int {
+        var counter = ByteCounter()
+        write(into: &counter)
+        return counter.count
+    }
+
+    /// The message without a line end.
+    public func write<Sink: ByteSink & ~Copyable>(into sink: inout Sink) {
+        let whole = message.trimmedRange
+        var at = whole.lowerBound
+        for i in 0..<editCount {
+            let edit = edits[i]
+            copy(at, Int(edit.start), into: &sink)
+            switch edit.text {
+            case .bytes(let bytes): sink.append(bytes)
+            case .number: sink.append(decimal: number)
+            case .plainMeta: writePlainMeta(Int(edit.start), Int(edit.end), into: &sink)
+            }
+            at = max(at, Int(edit.end))
+        }
+        copy(at, whole.upperBound, into: &sink)
+    }
+
+    private func copy<Sink: ByteSink & ~Copyable>(_ start: Int, _ end: Int, into sink: inout Sink) {
+        let piece = message.piece(start, end)
+        if piece.isEmpty { return }
+        if hasLineBreaks { sink.append(onOneLine: piece) } else { sink.append(piece) }
+    }
+
+    private func writePlainMeta<Sink: ByteSink & ~Copyable>(_ start: Int, _ end: Int, into sink: inout Sink) {
+        let meta = message.piece(start, end)
+        var walker = ObjectWalker(meta)
+        var isFirst = true
+        sink.append(byte: UInt8(ascii: "{"))
+        while let member = walker.next() {
+            if JSONKey(member, in: meta).hasPrefix("io.modelcontextprotocol/") { continue }
+            if !isFirst { sink.append(byte: UInt8(ascii: ",")) }
+            isFirst = false
+            // The key with its quotes.
+            copy(start + Int(member.key.start) - 1, start + member.key.end + 1, into: &sink)
+            sink.append(byte: UInt8(ascii: ":"))
+            if tokenRange.isPresent, start + Int(member.value.start) == Int(tokenRange.start) {
+                sink.append(decimal: number)
+            } else {
+                copy(start + Int(member.value.start), start + member.value.end, into: &sink)
+            }
+        }
+        sink.append(byte: UInt8(ascii: "}"))
+    }
+}

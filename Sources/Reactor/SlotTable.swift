@@ -1,0 +1,43 @@
+/// The attached sources of a loop by slot. A slot's generation changes each time it is given back, so a handle
+/// or a kernel event that outlives its source finds nothing.
+struct SlotTable {
+    private var sources: ContiguousArray<Source?> = []
+    private var generations: ContiguousArray<UInt32> = []
+    /// Slots without a source. Last in, first out: the table stays as dense as it was full.
+    private var free: ContiguousArray<UInt32> = []
+
+    var count: Int { sources.count - free.count }
+
+    /// Takes a slot for `source`.
+    mutating func insert(_ source: Source) -> Handle {
+        guard let slot = free.popLast() else {
+            sources.append(source)
+            generations.append(1)
+            return Handle(slot: UInt32(sources.count - 1), generation: 1)
+        }
+        sources[Int(slot)] = source
+        return Handle(slot: slot, generation: generations[Int(slot)])
+    }
+
+    func source(_ handle: Handle) -> Source? {
+        let slot = Int(handle.slot)
+        guard slot < sources.count, generations[slot] == handle.generation else { return nil }
+        return sources[slot]
+    }
+
+    /// Makes every handle of the slot stale. The slot keeps its source, and is not reused, until `remove`.
+    mutating func retire(_ handle: Handle) {
+        let slot = Int(handle.slot)
+        let next = generations[slot] &+ 1
+        generations[slot] = next == 0 ? 1 : next
+    }
+
+    /// Gives a retired slot back.
+    mutating func remove(slot: UInt32) {
+        sources[Int(slot)] = nil
+        free.append(slot)
+    }
+
+    /// Every source that is attached or closing.
+    var all: [Source] { sources.compactMap { $0 } }
+}

@@ -36,7 +36,8 @@ extension ListCatalog {
         return lists.templates.route(name) ?? resource(name)
     }
 
-    /// What `RequestRewriter` is to put in place of the client's name. Valid for as long as the catalog.
+    /// What `RequestRewriter` is to put in place of the client's name. Points into the catalog: whoever uses it
+    /// holds the catalog in a property or with `withExtendedLifetime` meanwhile.
     public func target(_ route: Route) -> SouthTarget {
         switch route.form {
         case .same: .unchanged
@@ -46,7 +47,7 @@ extension ListCatalog {
     }
 
     /// The raw JSON string under which the server knows a resource that clients see under another URI; nil
-    /// for all others. For `ResponseRewriter.Call.mappedURI`.
+    /// for all others. For `ResponseRewriter.Call.mappedURI`; holds as long as `target` does.
     public func originalURI(_ route: Route) -> UnsafeRawBufferPointer? {
         guard case .renamed(.resources, let range) = route.form else { return nil }
         return range.of(lists.resources.originals.bytes)

@@ -110,6 +110,11 @@ int ce_set_nonblocking(int fd, int on) {
 
 int ce_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : -errno; }
 
+int ce_set_pipe_size(int fd, int bytes) {
+    int got = fcntl(fd, F_SETPIPE_SZ, bytes);
+    return got < 0 ? -errno : got;
+}
+
 // MARK: Directories
 
 // The struct is only a name for DIR: Swift sees an opaque pointer.
@@ -205,7 +210,8 @@ static int empty_directory(int root, const char *name, const char *prefix, uint6
             if (fchmod(fd, 0700) == 0 && unlinkat(fd, entry->d_name, 0) == 0) continue;
         }
         // Linux answers EISDIR; POSIX allows EPERM.
-        result = errno == EISDIR || errno == EPERM ? move_up(fd, entry->d_name, root, prefix, ordinal) : -errno;
+        int is_directory = errno == EISDIR || errno == EPERM;
+        result = is_directory ? move_up(fd, entry->d_name, root, prefix, ordinal) : -errno;
     }
     if (entry == NULL && result == 0 && errno != 0) result = -errno;
     closedir(stream);

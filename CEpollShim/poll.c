@@ -15,7 +15,7 @@
 enum {
     IS_SOCKET = 1,
     PAUSED = 2,
-    /// The peer's end of file was reported.
+    /// The end of file was reported; of a readiness source: its first change.
     ENDED = 4,
     /// A send came short.
     WANTS_WRITE = 8,
@@ -200,8 +200,10 @@ static int64_t epoll_send(struct ce_poller *poller, uint32_t slot, const struct 
     if (total > 0) {
         poller->counters.writes += 1;
         struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)n};
-        do put = entry->flags & IS_SOCKET ? sendmsg(entry->fd, &message, MSG_NOSIGNAL) : writev(entry->fd, pieces, n);
-        while (put < 0 && errno == EINTR);
+        do {
+            put = entry->flags & IS_SOCKET ? sendmsg(entry->fd, &message, MSG_NOSIGNAL)
+                                           : writev(entry->fd, pieces, n);
+        } while (put < 0 && errno == EINTR);
         if (put < 0 && errno != EAGAIN) {
             int error = errno;
             epoll_unwatch(poller, slot);
@@ -357,6 +359,16 @@ static int next_of_listener(struct ce_poller *poller, uint32_t slot, uint32_t *r
     return 0;
 }
 
+static int next_of_readiness(struct entry *entry, uint32_t *ready, struct ce_event *out) {
+    // A pidfd changes twice: when the process ends, and (EPOLLHUP) when it has been reaped. The second is no
+    // news. Other kinds have no EPOLLHUP.
+    int is_news = !(*ready & EPOLLHUP && entry->flags & ENDED);
+    entry->flags |= ENDED;
+    *ready = 0;
+    out->kind = CE_EVENT_READY;
+    return is_news;
+}
+
 static int epoll_next(struct ce_poller *poller, struct ce_event *out) {
     while (poller->at < poller->count) {
         struct epoll_event *event = &poller->events[poller->at];
@@ -377,11 +389,7 @@ static int epoll_next(struct ce_poller *poller, struct ce_event *out) {
                 out->result = 0;
                 switch (entry->kind) {
                 case CE_LISTENER: found = next_of_listener(poller, slot, &ready, out); break;
-                case CE_READINESS:
-                    out->kind = CE_EVENT_READY;
-                    ready = 0;
-                    found = 1;
-                    break;
+                case CE_READINESS: found = next_of_readiness(entry, &ready, out); break;
                 default: found = next_of_stream(poller, slot, &ready, out); break;
                 }
             }

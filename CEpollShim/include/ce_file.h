@@ -60,6 +60,9 @@ int ce_set_nonblocking(int fd, int on);
 /// pipe2(2) with O_CLOEXEC; `ends[0]` reads, `ends[1]` writes. Returns 0.
 int ce_pipe(int ends[2]);
 
+/// fcntl(F_SETPIPE_SZ): asks for room in a pipe; /proc/sys/fs/pipe-max-size is the most. Returns the bytes.
+int ce_set_pipe_size(int fd, int bytes);
+
 // MARK: Directories
 
 struct ce_directory;

@@ -1,6 +1,6 @@
-/// One poller per loop thread. Completion-shaped, so that epoll (which tells when to act) and io_uring (which
-/// acts and tells the result) fit behind the same calls: events carry the bytes, the accepted descriptor or the
-/// error. Only the epoll backend exists. Every function returns a value >= 0 or -errno.
+/// One poller per loop thread. Completion-shaped, so that epoll (which tells when to act) and io_uring
+/// (which acts and tells the result) fit behind the same calls: events carry the bytes, the accepted
+/// descriptor or the error. Only the epoll backend exists. Every function returns a value >= 0 or -errno.
 ///
 /// A source is named by a token: generation << 32 | slot. The caller hands out slots, small and dense, and a
 /// generation that is never 0 and changes whenever a slot is used again. Events for an older generation are
@@ -53,7 +53,7 @@ enum {
     CE_EVENT_READY = 5,
     /// A send that came short may go on.
     CE_EVENT_WRITABLE = 6,
-    /// `result` bytes of an earlier ce_send have left. For backends that send asynchronously; never from epoll.
+    /// `result` bytes of an earlier ce_send have left. From asynchronous backends; never from epoll.
     CE_EVENT_SENT = 7,
 };
 
@@ -84,7 +84,7 @@ int ce_poller_open(int backend, struct ce_poller **out);
 /// Frees the poller. Descriptors of sources stay open: they are the caller's.
 void ce_poller_close(struct ce_poller *poller);
 
-/// Watches the eventfd `fd`, which is never read: a write to it ends ce_wait and makes no event. One a poller.
+/// Watches the eventfd `fd`, which is never read: a write to it ends ce_wait and makes no event.
 int ce_poller_set_wakeup(struct ce_poller *poller, int fd);
 
 /// Fetches what has happened, waiting up to `timeout_ms` (-1: without end). What was left of the last batch

@@ -124,8 +124,8 @@ extension Loop {
 
     // MARK: Ending
 
-    /// Refuses new work now: no event comes any more and the handle is stale. The descriptor closes at the end
-    /// of the turn; then comes `detached()`. Bytes in the outbox are dropped. Closing twice is no error.
+    /// Refuses new work now: no event comes any more and the handle is stale. The descriptor closes at the
+    /// end of the turn; then comes `detached()`. Bytes in the outbox are dropped. Closing twice is no error.
     public func close(_ source: Source) {
         guard source.state == .attached else { return }
         source.state = .closing

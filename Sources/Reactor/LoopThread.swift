@@ -5,9 +5,9 @@ import System
 
 /// Threads that run a loop each.
 public enum LoopThread {
-    /// Starts a thread named `loop-<index>`, bound to `cpu` if that is given, which makes a loop, calls `body`
-    /// with it and runs it until `Loop.stop()`. Returns when the loop exists. A process that cannot have its
-    /// loops cannot serve, so a failure ends it, with the reason.
+    /// Starts a thread named `loop-<index>`, bound to `cpu` if that is given, which makes a loop, calls
+    /// `body` with it and runs it until `Loop.stop()`. Returns when the loop exists. A process that cannot
+    /// have its loops cannot serve, so a failure ends it, with the reason.
     /// - Returns: the way to the loop, to be given to `join` in the end.
     public static func start(
         index: Int, cpu: Int?, _ body: @escaping @Sendable (Loop) -> Void

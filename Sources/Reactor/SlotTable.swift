@@ -1,5 +1,5 @@
-/// The attached sources of a loop by slot. A slot's generation changes each time it is given back, so a handle
-/// or a kernel event that outlives its source finds nothing.
+/// The attached sources of a loop by slot. A slot's generation changes each time it is given back, so a
+/// handle or a kernel event that outlives its source finds nothing.
 struct SlotTable {
     private var sources: ContiguousArray<Source?> = []
     private var generations: ContiguousArray<UInt32> = []

@@ -14,9 +14,9 @@ public protocol TimerTarget: AnyObject {
     public static let none = TimerID(slot: 0, generation: 0)
 }
 
-/// Timers in a hashed wheel: buckets by deadline, linked through a slab by index, O(1) to schedule and cancel.
-/// A timer further away than one turn of the wheel stays in its bucket until its tick has come. Knows no
-/// clock: the caller tells the time.
+/// Timers in a hashed wheel: buckets by deadline, linked through a slab by index, O(1) to schedule and
+/// cancel. A timer further away than one turn of the wheel stays in its bucket until its tick has come.
+/// Knows no clock: the caller tells the time.
 struct TimerWheel {
     /// `next` and `previous` are indices into `nodes`, -1 at the ends of a list.
     private struct Node {
@@ -92,8 +92,8 @@ struct TimerWheel {
 
     // MARK: Firing
 
-    /// Takes one timer that is due at `now`, in the order of deadlines. Ask until there is none; timers that
-    /// are scheduled meanwhile wait for the next `collect`.
+    /// Finds what is due at `now`; `next` then gives it out in the order of deadlines. Timers that are
+    /// scheduled meanwhile wait for the next `collect`.
     mutating func collect(now: Instant) {
         let tick = now.nanoseconds >> ReactorLimits.tickShift
         guard tick >= earliest else { return }
@@ -136,7 +136,8 @@ struct TimerWheel {
             if own <= tick {
                 unlink(index)
                 due.append(
-                    Due(deadline: node.deadline, sequence: node.sequence, index: index,
+                    Due(
+                        deadline: node.deadline, sequence: node.sequence, index: index,
                         generation: node.generation))
             } else {
                 earliest = min(earliest, own)

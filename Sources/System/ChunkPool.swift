@@ -13,7 +13,9 @@ import Glibc
     /// Non-nil exactly for bytes by reference.
     @usableFromInline var owner: Unmanaged<OwnedBytes>?
 
-    @inlinable init(base: UnsafeMutableRawPointer, start: Int, end: Int, limit: Int, owner: Unmanaged<OwnedBytes>?) {
+    @inlinable init(
+        base: UnsafeMutableRawPointer, start: Int, end: Int, limit: Int, owner: Unmanaged<OwnedBytes>?
+    ) {
         next = nil
         self.base = base
         self.start = start
@@ -55,7 +57,8 @@ public final class ChunkPool {
     /// A node that keeps `owner` alive until its bytes `start..<end` have left.
     @usableFromInline func reference(_ owner: OwnedBytes, start: Int, end: Int) -> SegmentPointer {
         let segment = Heap.allocate(MemoryLayout<Segment>.stride).bindMemory(to: Segment.self, capacity: 1)
-        let base = UnsafeMutableRawPointer(mutating: owner.bytes.baseAddress) ?? UnsafeMutableRawPointer(segment)
+        let bytes = UnsafeMutableRawPointer(mutating: owner.bytes.baseAddress)
+        let base = bytes ?? UnsafeMutableRawPointer(segment)
         segment.initialize(
             to: Segment(base: base, start: start, end: end, limit: end, owner: .passRetained(owner)))
         return segment

@@ -64,7 +64,9 @@ public enum Files {
                 try call(made, action) { ce_mkdir($0, mode) }
             } catch {
                 // EROFS and EACCES may hide that the directory is there: the look decides.
-                guard isDirectory(made) else { throw Errno(error.code == EEXIST ? ENOTDIR : error.code, action) }
+                guard isDirectory(made) else {
+                    throw Errno(error.code == EEXIST ? ENOTDIR : error.code, action)
+                }
             }
         }
     }
@@ -106,8 +108,8 @@ public enum Files {
     public static func realPath(_ path: String) throws(Errno) -> String {
         let action = "resolving \(path)"
         var result: Int32 = 0
-        let bytes = try [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX) + 1) { (room, count) throws(Errno) in
-            let capacity = room.count
+        let capacity = Int(PATH_MAX) + 1
+        let bytes = try [UInt8](unsafeUninitializedCapacity: capacity) { (room, count) throws(Errno) in
             result = try call(path, action) { from in
                 room.withMemoryRebound(to: CChar.self) { ce_realpath(from, $0.baseAddress, capacity) }
             }

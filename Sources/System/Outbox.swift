@@ -95,7 +95,7 @@ public struct Outbox: ~Copyable {
 
     // MARK: Leaving
 
-    /// Calls `body` with the first pieces, at most `SystemLimits.piecesPerWrite`, in the order they must leave.
+    /// Calls `body` with the first pieces, at most `SystemLimits.piecesPerWrite`, in the order of leaving.
     public func withIOVecs<R>(_ body: (UnsafePointer<iovec>, Int32) -> R) -> R {
         withUnsafeTemporaryAllocation(of: iovec.self, capacity: SystemLimits.piecesPerWrite) { room in
             var n = 0

@@ -19,26 +19,26 @@ public enum WallClock {
     public static func iso8601(unixMilliseconds: Int) -> String {
         let (seconds, milliseconds) = floorDivide(unixMilliseconds, 1000)
         let date = CivilTime(unixSeconds: seconds)
-        return "\(padded(date.year, 4))-\(padded(date.month))-\(padded(date.day))"
-            + "T\(padded(date.hour)):\(padded(date.minute)):\(padded(date.second)).\(padded(milliseconds, 3))Z"
+        return "\(padded(date.year, 4))-\(padded(date.month))-\(padded(date.day))T\(date.clockText)"
+            + ".\(padded(milliseconds, 3))Z"
     }
 
     /// IMF-fixdate (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
     public static func httpDate(unixSeconds: Int) -> String {
         let date = CivilTime(unixSeconds: unixSeconds)
-        return "\(weekdays[date.weekday]), \(padded(date.day)) \(months[date.month - 1]) \(padded(date.year, 4)) "
-            + "\(padded(date.hour)):\(padded(date.minute)):\(padded(date.second)) GMT"
+        return "\(weekdays[date.weekday]), \(padded(date.day)) \(months[date.month - 1]) "
+            + "\(padded(date.year, 4)) \(date.clockText) GMT"
     }
 
     private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
+}
 
-    private static func padded(_ value: Int, _ width: Int = 2) -> String {
-        let text = String(value)
-        return String(repeating: "0", count: max(width - text.utf8.count, 0)) + text
-    }
+private func padded(_ value: Int, _ width: Int = 2) -> String {
+    let text = String(value)
+    return String(repeating: "0", count: max(width - text.utf8.count, 0)) + text
 }
 
 /// Seconds since 1970 as a date of the proleptic Gregorian calendar in UTC.
@@ -52,6 +52,9 @@ struct CivilTime {
     let second: Int
     /// 0 is Sunday.
     let weekday: Int
+
+    /// `03:04:05`.
+    var clockText: String { "\(padded(hour)):\(padded(minute)):\(padded(second))" }
 
     init(unixSeconds: Int) {
         let (days, time) = floorDivide(unixSeconds, 86_400)

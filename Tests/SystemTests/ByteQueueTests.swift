@@ -12,7 +12,8 @@ struct ByteQueueTests {
         var generator = SplitMix(state: seed)
         for step in 0..<2000 {
             if generator.next() % 3 < 2 {
-                let piece = (0..<Int(generator.next() % 700)).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+                let fill = UInt8(truncatingIfNeeded: step)
+                let piece = (0..<Int(generator.next() % 700)).map { fill &+ UInt8(truncatingIfNeeded: $0) }
                 queue.append(piece)
                 expected += piece
             } else {

@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Descriptor")
 struct DescriptorTests {
-    /// The reading end sees the end of the pipe exactly when no writing end is open any more: unlike a look at
-    /// the number, this cannot be fooled by other tests that open descriptors meanwhile.
+    /// The reading end sees the end of the pipe exactly when no writing end is open any more: unlike a look
+    /// at the number, this cannot be fooled by other tests that open descriptors meanwhile.
     private func pipeEnds() throws -> (reader: Int32, writer: Int32) {
         var ends: [Int32] = [-1, -1]
         try Errno.check(ce_pipe(&ends), "making a pipe")

@@ -71,7 +71,8 @@ struct FilesTests {
         #expect(
             throws: Errno(ENOENT, "reading /nonexistent/config.yaml"),
             performing: { try Files.read("/nonexistent/config.yaml", limit: 10) })
-        #expect(Errno(-ENOENT, "reading config.yaml").description == "reading config.yaml: No such file or directory")
+        let text = Errno(-ENOENT, "reading config.yaml").description
+        #expect(text == "reading config.yaml: No such file or directory")
     }
 
     @Test("a path with a NUL is refused, not cut short")
@@ -133,7 +134,7 @@ struct FilesTests {
         let root = "\(place.path)/deep"
         try Files.makeDirectories(root, mode: 0o700)
         let name = String(repeating: "d", count: 200)
-        // 100 levels of 200 bytes are far beyond PATH_MAX (4096): made by descriptor, as a hostile server would.
+        // 100 levels of 200 bytes are far beyond PATH_MAX (4096): a hostile server makes them by descriptor.
         var parent = Descriptor(owning: open(root, O_RDONLY | O_DIRECTORY))
         for _ in 0..<100 {
             #expect(mkdirat(parent.raw, name, 0o700) == 0)

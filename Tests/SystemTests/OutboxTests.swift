@@ -44,7 +44,8 @@ struct OutboxTests {
                 outbox.append(piece)
                 expected += piece
             case 1:
-                let owned = OwnedBytes((0..<Int(generator.next() % 20_000)).map { UInt8(truncatingIfNeeded: $0) })
+                let length = Int(generator.next() % 20_000)
+                let owned = OwnedBytes((0..<length).map { UInt8(truncatingIfNeeded: $0) })
                 let from = Int(generator.next() % UInt64(owned.count + 1))
                 outbox.append(owned: owned, from: from)
                 expected += owned.bytes[from...]

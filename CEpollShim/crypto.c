@@ -58,6 +58,9 @@ static struct contexts *contexts_of_thread(void) {
     made->mac = EVP_MAC_CTX_new(hmac_algorithm);
     made->cipher = EVP_CIPHER_CTX_new();
     if (made->digest == NULL || made->mac == NULL || made->cipher == NULL ||
+        // Bound once: an init that names the algorithm again would free and allocate the provider's state.
+        EVP_DigestInit_ex2(made->digest, sha256_algorithm, NULL) != 1 ||
+        EVP_EncryptInit_ex2(made->cipher, gcm_algorithm, NULL, NULL, NULL) != 1 ||
         pthread_setspecific(contexts_key, made) != 0) {
         free_contexts(made);
         return NULL;
@@ -70,7 +73,7 @@ int ce_sha256(const void *data, size_t count, uint8_t out[CE_SHA256_BYTES]) {
     struct contexts *contexts = contexts_of_thread();
     if (contexts == NULL) return -ENOMEM;
     unsigned int length = 0;
-    if (EVP_DigestInit_ex2(contexts->digest, sha256_algorithm, NULL) != 1 ||
+    if (EVP_DigestInit_ex2(contexts->digest, NULL, NULL) != 1 ||
         (count > 0 && EVP_DigestUpdate(contexts->digest, data, count) != 1) ||
         EVP_DigestFinal_ex(contexts->digest, out, &length) != 1 || length != CE_SHA256_BYTES)
         return -EIO;
@@ -108,7 +111,7 @@ int ce_gcm_seal(const uint8_t key[CE_AES256_KEY_BYTES], const void *associated, 
     EVP_CIPHER_CTX *cipher = contexts->cipher;
     uint8_t *body = out + CE_GCM_NONCE_BYTES;
     int written = 0, last = 0;
-    if (EVP_EncryptInit_ex2(cipher, gcm_algorithm, key, out, NULL) != 1 ||
+    if (EVP_EncryptInit_ex2(cipher, NULL, key, out, NULL) != 1 ||
         (associated_count > 0 &&
          EVP_EncryptUpdate(cipher, NULL, &last, associated, (int)associated_count) != 1) ||
         (count > 0 && EVP_EncryptUpdate(cipher, body, &written, plain, (int)count) != 1) ||
@@ -131,7 +134,7 @@ int ce_gcm_open(const uint8_t key[CE_AES256_KEY_BYTES], const void *associated, 
     uint8_t tag[CE_GCM_TAG_BYTES];
     memcpy(tag, body + plain_count, sizeof tag);
     int written = 0, last = 0;
-    if (EVP_DecryptInit_ex2(cipher, gcm_algorithm, key, sealed, NULL) != 1 ||
+    if (EVP_DecryptInit_ex2(cipher, NULL, key, sealed, NULL) != 1 ||
         (associated_count > 0 &&
          EVP_DecryptUpdate(cipher, NULL, &last, associated, (int)associated_count) != 1) ||
         (plain_count > 0 && EVP_DecryptUpdate(cipher, out, &written, body, (int)plain_count) != 1) ||

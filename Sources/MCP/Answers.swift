@@ -90,7 +90,8 @@ public struct Answers: Sendable {
         sink.append("}")
     }
 
-    private static func capabilities<Sink: ByteSink & ~Copyable>(_ revision: Revision, into sink: inout Sink) {
+    private static func capabilities<Sink: ByteSink & ~Copyable>(_ revision: Revision, into sink: inout Sink)
+    {
         sink.append("{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},")
         sink.append("\"resources\":{\"listChanged\":true},\"logging\":{}")
         // 2024-11-05 has the method but no capability for it.

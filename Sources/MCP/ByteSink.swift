@@ -26,7 +26,9 @@ import Wire
     @inlinable public mutating func append(_ more: UnsafeRawBufferPointer) { bytes.append(contentsOf: more) }
     @inlinable public mutating func append(_ text: StaticString) { bytes.append(contentsOf: text.bytes) }
     @inlinable public mutating func append(byte: UInt8) { bytes.append(byte) }
-    @inlinable public mutating func append(decimal value: Int) { bytes.append(contentsOf: String(value).utf8) }
+    @inlinable public mutating func append(decimal value: Int) {
+        bytes.append(contentsOf: String(value).utf8)
+    }
 }
 
 extension ByteSink where Self: ~Copyable {

@@ -33,7 +33,8 @@ public struct ChildProfile: Sendable, Equatable {
     /// `result` is the raw result object. Throws a sentence for the server's state when the child speaks no
     /// revision that the gateway knows.
     public init(result: UnsafeRawBufferPointer) throws(RPCFailure) {
-        guard let asked = JSONMembers.value("protocolVersion", in: result), let text = asked.insideQuotes else {
+        guard let asked = JSONMembers.value("protocolVersion", in: result), let text = asked.insideQuotes
+        else {
             throw .serverFailed("the server's initialize result has no protocolVersion")
         }
         guard let revision = Revision(text), revision.isHandshake else {

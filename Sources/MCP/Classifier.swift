@@ -77,7 +77,9 @@ public enum Classifier {
             try ModernLadder.checkVersionHeader(headers)
             return .modernNotification
         default:
-            if headers.claimsModern { throw .invalidRequest("this revision of MCP has no responses of clients") }
+            if headers.claimsModern {
+                throw .invalidRequest("this revision of MCP has no responses of clients")
+            }
             return .legacyResponse
         }
     }

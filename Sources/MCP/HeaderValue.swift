@@ -7,7 +7,8 @@ enum HeaderValue {
     enum Verdict { case equal, different, malformed }
 
     /// Whether `header` says the same as `text`, the inside of a raw JSON string.
-    static func compare(_ header: UnsafeRawBufferPointer, toJSONText text: UnsafeRawBufferPointer) -> Verdict {
+    static func compare(_ header: UnsafeRawBufferPointer, toJSONText text: UnsafeRawBufferPointer) -> Verdict
+    {
         withDecodedText(text, limit: MCPLimits.headerValueBytesMax) { compare(header, to: $0) } ?? .different
     }
 

@@ -37,9 +37,11 @@ public struct ItemList: Sendable {
         var walker = ArrayWalker(member)
         while let range = walker.next() {
             let item = range.of(member)
-            guard items.count < MCPLimits.listItemsMax, bytes.count + item.count < MCPLimits.listBytesMax else {
-                note("\(kind.method.text): more than \(MCPLimits.listItemsMax) items or "
-                    + "\(MCPLimits.listBytesMax >> 20) MiB; the rest is left out")
+            guard items.count < MCPLimits.listItemsMax, bytes.count + item.count < MCPLimits.listBytesMax
+            else {
+                note(
+                    "\(kind.method.text): more than \(MCPLimits.listItemsMax) items or "
+                        + "\(MCPLimits.listBytesMax >> 20) MiB; the rest is left out")
                 return .done
             }
             add(item)

@@ -66,6 +66,8 @@ public final class ListCatalog: Sendable {
         }
     }
 
+    public typealias Kind = ListKind
+
     let lists: MergedLists
     /// `{` and the members before the list.
     private let legacyHead: [UInt8]
@@ -125,10 +127,10 @@ public final class ListCatalog: Sendable {
     }
 
     /// Bytes of `{"tools":[…]}`.
-    public var plainToolsByteCount: Int { lists[.tools].tail.count + 1 }
+    public var restToolsByteCount: Int { lists[.tools].tail.count + 1 }
 
     /// `{"tools":[…]}`, for plain HTTP clients.
-    public func writePlainTools(into outbox: inout Outbox) {
+    public func writeToolsForREST(into outbox: inout Outbox) {
         outbox.append("{")
         outbox.append(owned: lists[.tools].tail)
     }

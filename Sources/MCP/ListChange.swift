@@ -60,7 +60,8 @@ public enum ListChange {
     public static func acknowledge<Sink: ByteSink & ~Copyable>(
         _ filter: ListenFilter, subscription: UnsafeRawBufferPointer, into sink: inout Sink
     ) {
-        sink.append("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{")
+        sink.append(
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{")
         writeSubscription(subscription, into: &sink)
         sink.append(",\"notifications\":{")
         var isFirst = true

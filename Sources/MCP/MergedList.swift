@@ -2,9 +2,9 @@ import System
 import Wire
 
 /// Who serves something, and what that server calls it.
-public struct Route: Sendable, Equatable {
+struct Owner: Sendable, Equatable {
     /// Index into the servers that the catalog was built from.
-    public var server: Int
+    var server: Int
     var form: Form
 
     enum Form: Sendable, Equatable {
@@ -20,19 +20,19 @@ public struct Route: Sendable, Equatable {
 struct MergedList: Sendable {
     /// `"tools":[…]}`
     let tail: OwnedBytes
-    /// Exposed names or URIs to indices of `routes`.
+    /// Exposed names or URIs to indices of `owners`.
     let table: NameTable
-    let routes: [Route]
+    let owners: [Owner]
     /// Raw JSON strings, one after the other. Stays where it is for as long as the catalog lives.
     let originals: OwnedBytes
     let countsByServer: [Int]
     let problems: [String]
 
-    var count: Int { routes.count }
+    var count: Int { owners.count }
 
-    func route(_ name: UnsafeRawBufferPointer) -> Route? {
-        guard let index = table.value(of: name), routes.indices.contains(Int(index)) else { return nil }
-        return routes[Int(index)]
+    func owner(_ name: UnsafeRawBufferPointer) -> Owner? {
+        guard let index = table.value(of: name), owners.indices.contains(Int(index)) else { return nil }
+        return owners[Int(index)]
     }
 
     /// Collects items in the order in which clients see them.
@@ -40,7 +40,7 @@ struct MergedList: Sendable {
         private let kind: ListKind
         private var tail = ByteCollector()
         private var table = NameTable()
-        private var routes: [Route] = []
+        private var owners: [Owner] = []
         private var originals = ByteCollector()
         private var countsByServer: [Int]
         var problems: [String] = []
@@ -54,10 +54,10 @@ struct MergedList: Sendable {
         }
 
         /// False, and nothing is added, when `exposed` is taken.
-        mutating func add(_ item: Candidate, exposed: [UInt8], form: (ByteRange) -> Route.Form) -> Bool {
-            let index = Int32(truncatingIfNeeded: routes.count)
+        mutating func add(_ item: Candidate, exposed: [UInt8], form: (ByteRange) -> Owner.Form) -> Bool {
+            let index = Int32(truncatingIfNeeded: owners.count)
             guard exposed.withUnsafeBytes({ table.insert($0, index) }) else { return false }
-            if !routes.isEmpty { tail.append(",") }
+            if !owners.isEmpty { tail.append(",") }
             item.list.bytesOf(item.index) { whole, key in
                 if exposed == item.key {
                     // Byte for byte, also where the server chose other escapes than we would.
@@ -70,7 +70,7 @@ struct MergedList: Sendable {
                 let start = originals.bytes.count
                 originals.append(key.of(whole))
                 let range = ByteRange(start: UInt32(start), count: key.count)
-                routes.append(Route(server: item.server, form: exposed == item.key ? .same : form(range)))
+                owners.append(Owner(server: item.server, form: exposed == item.key ? .same : form(range)))
             }
             countsByServer[item.server] += 1
             return true
@@ -79,7 +79,7 @@ struct MergedList: Sendable {
         consuming func finish() -> MergedList {
             tail.append("]}")
             return MergedList(
-                tail: OwnedBytes(tail.bytes), table: table, routes: routes,
+                tail: OwnedBytes(tail.bytes), table: table, owners: owners,
                 originals: OwnedBytes(originals.bytes), countsByServer: countsByServer, problems: problems)
         }
     }

@@ -12,7 +12,7 @@ struct MergedLists: Sendable {
 
     private struct Pattern: Sendable {
         var template: URITemplate
-        var route: Route
+        var owner: Owner
     }
 
     subscript(_ kind: ListKind) -> MergedList {
@@ -31,9 +31,9 @@ struct MergedLists: Sendable {
         prompts = Self.named(.prompts, servers, options)
         resources = Self.addressed(.resources, servers)
         var patterns: [Pattern] = []
-        templates = Self.addressed(.templates, servers) { exposed, route in
+        templates = Self.addressed(.templates, servers) { exposed, owner in
             guard patterns.count < MCPLimits.templatesMax, let template = URITemplate(exposed) else { return }
-            patterns.append(Pattern(template: template, route: route))
+            patterns.append(Pattern(template: template, owner: owner))
         }
         self.patterns = patterns
         schemes = Self.schemes(servers)
@@ -67,7 +67,8 @@ struct MergedLists: Sendable {
         builder.problems = firstProblems(kind, servers)
         for (candidate, name) in zip(candidates, exposed) {
             guard let name else {
-                builder.note(servers[candidate.server].name, candidate.key, "listed twice; the first one counts")
+                builder.note(
+                    servers[candidate.server].name, candidate.key, "listed twice; the first one counts")
                 continue
             }
             if kind == .tools, !name.withUnsafeBytes({ options.filter.admits($0) }) { continue }
@@ -80,7 +81,7 @@ struct MergedLists: Sendable {
     /// server's keeps the name, others get a scheme of their own.
     private static func addressed(
         _ kind: ListKind, _ servers: [ListCatalog.Server],
-        _ added: ([UInt8], Route) -> Void = { _, _ in }
+        _ added: ([UInt8], Owner) -> Void = { _, _ in }
     ) -> MergedList {
         var builder = MergedList.Builder(kind, servers: servers.count)
         builder.problems = firstProblems(kind, servers)
@@ -91,7 +92,7 @@ struct MergedLists: Sendable {
                 builder.note(name, candidate.key, "listed twice; the first one counts")
                 continue
             }
-            var form = Route.Form.same
+            var form = Owner.Form.same
             var exposed = candidate.key
             var isAdded = false
             for prefix in [[], MappedURI.prefix(name), MappedURI.distinctPrefix(name)] {
@@ -106,7 +107,7 @@ struct MergedLists: Sendable {
                 builder.note(name, candidate.key, "its name is taken in every form; it is left out")
                 continue
             }
-            added(exposed, Route(server: candidate.server, form: form))
+            added(exposed, Owner(server: candidate.server, form: form))
         }
         return builder.finish()
     }
@@ -128,15 +129,15 @@ struct MergedLists: Sendable {
 
     /// The owner of a URI: listed, fitting a template (the one with the most literal text), or else the first
     /// server that lists anything of that scheme, since results link to resources that no list names.
-    func resource(_ uri: UnsafeRawBufferPointer) -> Route? {
-        if let route = resources.route(uri) { return route }
+    func resource(_ uri: UnsafeRawBufferPointer) -> Owner? {
+        if let owner = resources.owner(uri) { return owner }
         var best: Pattern?
         for pattern in patterns where pattern.template.specificity > best?.template.specificity ?? -1 {
             if pattern.template.matches(uri) { best = pattern }
         }
-        if let best { return best.route }
+        if let best { return best.owner }
         guard let scheme = MappedURI.scheme(uri), let server = schemes.value(of: scheme) else { return nil }
-        return Route(server: Int(server), form: .same)
+        return Owner(server: Int(server), form: .same)
     }
 }
 
@@ -179,7 +180,8 @@ enum MappedURI {
     }
 
     private static func isSchemeByte(_ byte: UInt8) -> Bool {
-        isAlphanumeric(byte) || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+        isAlphanumeric(byte) || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-")
+            || byte == UInt8(ascii: ".")
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
@@ -190,7 +192,8 @@ enum MappedURI {
         let digits = Array("0123456789ABCDEF".utf8)
         return bytes.flatMap { byte -> [UInt8] in
             let isUnreserved = isAlphanumeric(byte) || "-._~".utf8.contains(byte)
-            return isUnreserved ? [byte] : [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            return isUnreserved
+                ? [byte] : [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
         }
     }
 }

@@ -124,7 +124,9 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
     public enum Target: Sendable { case none, name, uri, reference }
 
     /// `Mcp-Name` has to mirror the target (2026-07-28, Streamable HTTP).
-    public var requiresNameHeader: Bool { self == .toolsCall || self == .promptsGet || self == .resourcesRead }
+    public var requiresNameHeader: Bool {
+        self == .toolsCall || self == .promptsGet || self == .resourcesRead
+    }
 
     private static func first(_ bytes: UnsafeRawBufferPointer, _ one: MethodName) -> MethodName {
         bytes.equals(one.text) ? one : .unknown

@@ -63,7 +63,9 @@ enum ModernLadder {
         _ header: UnsafeRawBufferPointer?, _ name: StaticString, _ text: UnsafeRawBufferPointer?,
         _ member: StaticString
     ) throws(RPCFailure) {
-        guard let header else { throw .headerMismatch("the header \(name) is missing; it must equal \(member)") }
+        guard let header else {
+            throw .headerMismatch("the header \(name) is missing; it must equal \(member)")
+        }
         guard let text else { return }
         switch HeaderValue.compare(header, toJSONText: text) {
         case .equal: return

@@ -61,7 +61,8 @@ public enum ParameterShape {
         }
         if isModern, envelope.metaLogLevel.isPresent, LogLevel(json: envelope.metaLogLevel.of(body)) == nil {
             throw .invalidParams(
-                "params._meta.io.modelcontextprotocol/logLevel must be one of \(LogLevel.list)", isModern: true)
+                "params._meta.io.modelcontextprotocol/logLevel must be one of \(LogLevel.list)",
+                isModern: true)
         }
     }
 
@@ -69,7 +70,8 @@ public enum ParameterShape {
         guard raw.count <= MCPLimits.progressTokenBytesMax else { return false }
         switch JSONKind(raw) {
         case .string: return true
-        case .number: return !raw.has(UInt8(ascii: ".")) && !raw.has(UInt8(ascii: "e")) && !raw.has(UInt8(ascii: "E"))
+        case .number:
+            return !raw.has(UInt8(ascii: ".")) && !raw.has(UInt8(ascii: "e")) && !raw.has(UInt8(ascii: "E"))
         default: return false
         }
     }

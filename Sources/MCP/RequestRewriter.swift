@@ -20,7 +20,8 @@ public enum RequestRewriter {
     ///   - id: the south id, unique on that child; also the progress token, when the client sent one.
     ///   - dropsEnvelope: the client is modern.
     public static func write<Sink: ByteSink & ~Copyable>(
-        _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName, id: Int, target: SouthTarget,
+        _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName, id: Int,
+        target: SouthTarget,
         dropsEnvelope: Bool, into sink: inout Sink
     ) {
         var splice = Splice(body, hasLineBreaks: envelope.hasLineBreaks)
@@ -34,7 +35,8 @@ public enum RequestRewriter {
             switch target {
             case .unchanged: break
             case .renamed(let name): splice.replace(range, with: name)
-            case .withoutPrefix(let bytes): splice.delete(min(bytes, Int(range.count) - 2), at: range.start &+ 1)
+            case .withoutPrefix(let bytes):
+                splice.delete(min(bytes, Int(range.count) - 2), at: range.start &+ 1)
             }
         }
         splice.write(into: &sink)

@@ -73,7 +73,8 @@ public enum ResponseRewriter {
         guard method == .resourcesRead else {
             if !typed {
                 splice.insert(
-                    envelope.resultIsEmptyObject ? "\"resultType\":\"complete\"" : "\"resultType\":\"complete\",",
+                    envelope.resultIsEmptyObject
+                        ? "\"resultType\":\"complete\"" : "\"resultType\":\"complete\",",
                     at: at)
             }
             return
@@ -87,7 +88,8 @@ public enum ResponseRewriter {
         if scoped || isInterim { return }
         // Into an empty object go all three, and the last takes no comma.
         splice.insert(
-            envelope.resultIsEmptyObject ? "\"cacheScope\":\"private\"" : "\"cacheScope\":\"private\",", at: at)
+            envelope.resultIsEmptyObject ? "\"cacheScope\":\"private\"" : "\"cacheScope\":\"private\",",
+            at: at)
     }
 
     /// What a client is told for a server's error code.
@@ -122,7 +124,9 @@ public enum ResponseRewriter {
         var walker = ArrayWalker(list)
         while let element = walker.next(), mapped < MCPLimits.mappedContentsMax, !splice.isFull {
             let item = element.of(list)
-            guard let uri = JSONMembers.range("uri", in: item), uri.of(item).equals(original) else { continue }
+            guard let uri = JSONMembers.range("uri", in: item), uri.of(item).equals(original) else {
+                continue
+            }
             let base = envelope.result.start &+ contents.start &+ element.start
             splice.replace(uri.shifted(by: base), with: exposed)
             mapped += 1

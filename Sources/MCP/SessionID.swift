@@ -74,7 +74,8 @@ public struct SessionID: Sendable, Hashable {
             return nil
         }
         let digits = UnsafeRawBufferPointer(rebasing: text[Self.prefixBytes...])
-        let opened: SessionID? = withUnsafeTemporaryAllocation(byteCount: Self.sealedBytes, alignment: 8) { box in
+        let opened: SessionID? = withUnsafeTemporaryAllocation(byteCount: Self.sealedBytes, alignment: 8) {
+            box in
             guard Base64.decode(digits, .url, into: box) == Self.sealedBytes else { return nil }
             return withUnsafeTemporaryAllocation(byteCount: Self.plainBytes, alignment: 8) { plain in
                 let status = ce_gcm_open(

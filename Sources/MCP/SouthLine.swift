@@ -41,7 +41,8 @@ public enum SouthLine {
         sink.append("}\n")
     }
 
-    public static func setLevel<Sink: ByteSink & ~Copyable>(_ level: LogLevel, id: Int, into sink: inout Sink) {
+    public static func setLevel<Sink: ByteSink & ~Copyable>(_ level: LogLevel, id: Int, into sink: inout Sink)
+    {
         open(id, "logging/setLevel", into: &sink)
         sink.append(",\"params\":{\"level\":\"")
         sink.append(level.text)
@@ -85,8 +86,10 @@ public enum SouthLine {
     private static func refusal(of method: MethodName) -> RPCFailure {
         let reason =
             switch method {
-            case .createMessage: "sampling is not available: the client did not declare the capability sampling"
-            case .elicit: "elicitation is not available: the client did not declare the capability elicitation"
+            case .createMessage:
+                "sampling is not available: the client did not declare the capability sampling"
+            case .elicit:
+                "elicitation is not available: the client did not declare the capability elicitation"
             case .rootsList: "roots are not available: the client did not declare the capability roots"
             default: "method not found: this client answers ping only"
             }

@@ -7,14 +7,16 @@ private func hex(_ bytes: [UInt8]) -> String {
     bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
 }
 
-@Test("SHA-256 agrees with FIPS 180-4", arguments: [
-    ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-    ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-    (
-        "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
-    ),
-])
+@Test(
+    "SHA-256 agrees with FIPS 180-4",
+    arguments: [
+        ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (
+            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+        ),
+    ])
 func sha256(_ text: String, _ expected: String) {
     #expect(hex(text.raw { Digest.sha256($0) }) == expected)
 }
@@ -79,28 +81,37 @@ func digestMatches() {
     #expect(ce_equal(nil, nil, 0) == 1)
 }
 
-@Test("base64 agrees with RFC 4648", arguments: [
-    ("", "", ""), ("f", "Zg==", "Zg"), ("fo", "Zm8=", "Zm8"), ("foo", "Zm9v", "Zm9v"),
-    ("foob", "Zm9vYg==", "Zm9vYg"), ("fooba", "Zm9vYmE=", "Zm9vYmE"), ("??>", "Pz8+", "Pz8-"),
-])
+@Test(
+    "base64 agrees with RFC 4648",
+    arguments: [
+        ("", "", ""), ("f", "Zg==", "Zg"), ("fo", "Zm8=", "Zm8"), ("foo", "Zm9v", "Zm9v"),
+        ("foob", "Zm9vYg==", "Zm9vYg"), ("fooba", "Zm9vYmE=", "Zm9vYmE"), ("??>", "Pz8+", "Pz8-"),
+    ])
 func base64(_ plain: String, _ standard: String, _ url: String) {
     for (alphabet, encoded) in [(Base64.Alphabet.standard, standard), (.url, url)] {
         var room = [UInt8](repeating: 0, count: 32)
-        let written = room.withUnsafeMutableBytes { out in plain.raw { Base64.encode($0, alphabet, into: out) } }
+        let written = room.withUnsafeMutableBytes { out in
+            plain.raw { Base64.encode($0, alphabet, into: out) }
+        }
         #expect(String(decoding: room.prefix(written), as: UTF8.self) == encoded)
-        let read = room.withUnsafeMutableBytes { out in encoded.raw { Base64.decode($0, alphabet, into: out) } }
+        let read = room.withUnsafeMutableBytes { out in encoded.raw { Base64.decode($0, alphabet, into: out) }
+        }
         #expect(read == plain.utf8.count)
         #expect(String(decoding: room.prefix(read ?? 0), as: UTF8.self) == plain)
     }
 }
 
-@Test("base64 that is not canonical is refused", arguments: [
-    "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm8", "Zm9v=", "====", "=", "Zm 9v", "Zm9v\n", "Zg=A", "Pz8-",
-    "=g==", "Z===",
-])
+@Test(
+    "base64 that is not canonical is refused",
+    arguments: [
+        "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm8", "Zm9v=", "====", "=", "Zm 9v", "Zm9v\n", "Zg=A",
+        "Pz8-",
+        "=g==", "Z===",
+    ])
 func base64Refused(_ text: String) {
     var room = [UInt8](repeating: 0, count: 32)
-    #expect(room.withUnsafeMutableBytes { out in text.raw { Base64.decode($0, .standard, into: out) } } == nil)
+    #expect(
+        room.withUnsafeMutableBytes { out in text.raw { Base64.decode($0, .standard, into: out) } } == nil)
 }
 
 @Test("base64 that does not fit its target is refused")

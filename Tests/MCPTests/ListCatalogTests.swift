@@ -45,10 +45,13 @@ private func target(_ catalog: ListCatalog, _ body: String) throws -> (server: I
     let message = try Message(body)
     return message.with { envelope, bytes in
         let method = MethodName(envelope, in: bytes)
-        guard let route = catalog.route(envelope, method, bytes) else { return nil }
+        guard let range = RequestRewriter.targetRange(envelope, method, bytes),
+            let route = catalog.route(method, envelope, bytes, name: range.of(bytes))
+        else { return nil }
         let line = text { sink in
             RequestRewriter.write(
-                bytes, envelope, method: method, id: 1, target: catalog.target(route), dropsEnvelope: false, into: &sink)
+                bytes, envelope, method: method, id: 1, target: route.target, dropsEnvelope: false,
+                into: &sink)
         }
         return (route.server, line)
     }
@@ -80,7 +83,8 @@ func emptyLists(_ kind: ListKind) throws {
 
 @Test("items keep every byte but their name, in configured order")
 func toolBytes() throws {
-    let odd = #"{ "x\u0041":[1, 2.0], "inputSchema":{"$defs":{},"type":"object","properties":{"name":{}}},"name" : "b\u002d" ,"execution":{}}"#
+    let odd =
+        #"{ "x\u0041":[1, 2.0], "inputSchema":{"$defs":{},"type":"object","properties":{"name":{}}},"name" : "b\u002d" ,"execution":{}}"#
     let catalog = ListCatalog(
         servers: [
             .init(name: "s1", tools: try list(.tools, tool("a"), odd)), .init(name: "s2"),
@@ -111,7 +115,9 @@ func toolRoutes() throws {
     #expect(escaped.server == 1 && escaped.line.contains(#""name":"ab""#))
     #expect(try target(catalog, call("s2_x_y"))?.line.contains(#""name":"x y""#) == true)
     #expect(try target(catalog, call("s1_c"))?.line.contains(#""name":"s1_c""#) == true)
-    for wrong in ["ab", "s1_", "S1_ab", "s3_ab", "", "s1_ab "] { #expect(try target(catalog, call(wrong)) == nil) }
+    for wrong in ["ab", "s1_", "S1_ab", "s3_ab", "", "s1_ab "] {
+        #expect(try target(catalog, call(wrong)) == nil)
+    }
 }
 
 @Test("without prefixes the whole list is the server's, byte for byte")
@@ -134,22 +140,27 @@ func filtered() throws {
                 prompts: try list(.prompts, #"{"name":"rm"}"#))
         ],
         options: .init(
-            implementation: me, filter: ToolFilter(include: [NamePattern("s_*")], exclude: [NamePattern("*_rm")])))
+            implementation: me,
+            filter: ToolFilter(include: [NamePattern("s_*")], exclude: [NamePattern("*_rm")])))
     #expect(try names(catalog, .tools) == ["s_ok"])
     #expect(try target(catalog, call("s_rm")) == nil)
     #expect(try names(catalog, .prompts) == ["s_rm"])
 }
 
-@Test("items that would spoil the list for everybody are left out and named", arguments: [
-    (ListKind.tools, "7", "not an object"), (.tools, "{}", "name must be"), (.tools, #"{"name":""}"#, "name must be"),
-    (.tools, #"{"name":7,"inputSchema":{"type":"object"}}"#, "name must be"),
-    (.tools, #"{"name":"a"}"#, "inputSchema must be an object"),
-    (.tools, #"{"name":"a","inputSchema":true}"#, "inputSchema must be an object"),
-    (.tools, #"{"name":"a","inputSchema":{"type":"string"}}"#, "inputSchema.type"),
-    (.tools, #"{"name":"a","inputSchema":{"type":["object"]}}"#, "inputSchema.type"),
-    (.prompts, #"{"title":"a"}"#, "name must be"), (.resources, #"{"name":"a"}"#, "uri must be"),
-    (.resources, #"{"uri":"a://b"}"#, "name must be"), (.templates, #"{"name":"a","uri":"a://b"}"#, "uriTemplate must be"),
-])
+@Test(
+    "items that would spoil the list for everybody are left out and named",
+    arguments: [
+        (ListKind.tools, "7", "not an object"), (.tools, "{}", "name must be"),
+        (.tools, #"{"name":""}"#, "name must be"),
+        (.tools, #"{"name":7,"inputSchema":{"type":"object"}}"#, "name must be"),
+        (.tools, #"{"name":"a"}"#, "inputSchema must be an object"),
+        (.tools, #"{"name":"a","inputSchema":true}"#, "inputSchema must be an object"),
+        (.tools, #"{"name":"a","inputSchema":{"type":"string"}}"#, "inputSchema.type"),
+        (.tools, #"{"name":"a","inputSchema":{"type":["object"]}}"#, "inputSchema.type"),
+        (.prompts, #"{"title":"a"}"#, "name must be"), (.resources, #"{"name":"a"}"#, "uri must be"),
+        (.resources, #"{"uri":"a://b"}"#, "name must be"),
+        (.templates, #"{"name":"a","uri":"a://b"}"#, "uriTemplate must be"),
+    ])
 func badItems(_ kind: ListKind, _ item: String, _ problem: String) throws {
     let good: String =
         switch kind {
@@ -171,14 +182,21 @@ func badItems(_ kind: ListKind, _ item: String, _ problem: String) throws {
 @Test("an item whose name comes twice is ambiguous")
 func doubleKeys() throws {
     var list = ItemList(.tools)
-    _ = #"{"tools":[{"name":"a","n\u0061me":"b","inputSchema":{"type":"object"}}]}"#.raw { list.add(page: $0) }
+    _ = #"{"tools":[{"name":"a","n\u0061me":"b","inputSchema":{"type":"object"}}]}"#.raw {
+        list.add(page: $0)
+    }
     #expect(list.count == 0 && list.problems.count == 1)
 }
 
-@Test("a schema without a type gets the only one there is", arguments: [
-    (#"{"name":"a","inputSchema":{}}"#, #"{"name":"s_a","inputSchema":{"type":"object"}}"#),
-    (#"{"inputSchema":{ "properties":{}},"name":"a"}"#, #"{"inputSchema":{"type":"object", "properties":{}},"name":"s_a"}"#),
-])
+@Test(
+    "a schema without a type gets the only one there is",
+    arguments: [
+        (#"{"name":"a","inputSchema":{}}"#, #"{"name":"s_a","inputSchema":{"type":"object"}}"#),
+        (
+            #"{"inputSchema":{ "properties":{}},"name":"a"}"#,
+            #"{"inputSchema":{"type":"object", "properties":{}},"name":"s_a"}"#
+        ),
+    ])
 func schemaRepair(_ item: String, _ expected: String) throws {
     let catalog = ListCatalog(
         servers: [.init(name: "s", tools: try list(.tools, item))], options: .init(implementation: me))
@@ -190,7 +208,11 @@ func schemaRepair(_ item: String, _ expected: String) throws {
 @Test("line breaks inside items become blanks")
 func prettyItems() throws {
     let catalog = ListCatalog(
-        servers: [.init(name: "s", tools: try list(.tools, "{\n\"name\":\r\n\"a\",\n\"inputSchema\":{\"type\":\n\"object\"}}"))],
+        servers: [
+            .init(
+                name: "s",
+                tools: try list(.tools, "{\n\"name\":\r\n\"a\",\n\"inputSchema\":{\"type\":\n\"object\"}}"))
+        ],
         options: .init(implementation: me, serverStates: Array("{\n}".utf8)))
     let written = text { sink in "1".raw { catalog.write(.tools, isModern: true, id: $0, into: &sink) } }
     #expect(!written.utf8.contains { $0 == 0x0A || $0 == 0x0D })
@@ -220,7 +242,9 @@ func pages() {
     #expect(list.problems.count == 1)
 }
 
-@Test("an answer that holds no list is a problem, not a trap", arguments: ["{}", #"{"tools":{}}"#, #"{"tools":null}"#, "[]", "7", ""])
+@Test(
+    "an answer that holds no list is a problem, not a trap",
+    arguments: ["{}", #"{"tools":{}}"#, #"{"tools":null}"#, "[]", "7", ""])
 func noList(_ result: String) {
     var list = ItemList(.tools)
     #expect(result.raw { list.add(page: $0) } == .done)
@@ -252,24 +276,24 @@ func resourceCollision() throws {
         #expect(found.server == server)
         #expect(found.line.contains(index == 1 ? #""uri":"one://x""# : #""uri":"test://a/b?c""#))
     }
-    let route = try #require(uris[2].raw { catalog.resource($0) })
-    #expect(catalog.originalURI(route).map { String(decoding: $0, as: UTF8.self) } == #""test://a/b?c""#)
-    let plain = try #require(uris[0].raw { catalog.resource($0) })
-    #expect(catalog.originalURI(plain) == nil)
 }
 
 @Test("templates are matched, the most literal first, then the scheme's owner")
 func templateRoutes() throws {
     let catalog = ListCatalog(
         servers: [
-            .init(name: "one", templates: try list(.templates, #"{"uriTemplate":"test://{all}","name":"n"}"#)),
+            .init(
+                name: "one", templates: try list(.templates, #"{"uriTemplate":"test://{all}","name":"n"}"#)),
             .init(
                 name: "two", resources: try list(.resources, #"{"uri":"only://two","name":"n"}"#),
                 templates: try list(
                     .templates, #"{"uriTemplate":"test://template/{id}/data","name":"n"}"#,
                     #"{"uriTemplate":"test://{all}","name":"n"}"#)),
         ], options: .init(implementation: me))
-    #expect(try names(catalog, .templates, "uriTemplate") == ["test://{all}", "test://template/{id}/data", "mcpgw+two:test://{all}"])
+    #expect(
+        try names(catalog, .templates, "uriTemplate") == [
+            "test://{all}", "test://template/{id}/data", "mcpgw+two:test://{all}",
+        ])
     #expect(try target(catalog, read("test://x"))?.server == 0)
     #expect(try target(catalog, read("test://template/1/data"))?.server == 1)
     #expect(try target(catalog, read("only://other"))?.server == 1)
@@ -293,7 +317,8 @@ func completions() throws {
     func complete(_ ref: String) throws -> (server: Int, line: String)? {
         try target(
             catalog,
-            #"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":\#(ref),"argument":{"name":"x","value":""}}}"#)
+            #"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":\#(ref),"argument":{"name":"x","value":""}}}"#
+        )
     }
     let prompt = try #require(try complete(#"{"type":"ref/prompt","name":"two_p"}"#))
     #expect(prompt.server == 1 && prompt.line.contains(#""ref":{"type":"ref/prompt","name":"p"}"#))
@@ -306,8 +331,10 @@ func completions() throws {
 
 @Test("server states ride in _meta, and change without merging again")
 func states() throws {
-    let options = ListCatalog.Options(implementation: me, serverStates: Array(#"[{"name":"s","state":"starting"}]"#.utf8))
-    let catalog = ListCatalog(servers: [.init(name: "s", tools: try list(.tools, tool("a")))], options: options)
+    let options = ListCatalog.Options(
+        implementation: me, serverStates: Array(#"[{"name":"s","state":"starting"}]"#.utf8))
+    let catalog = ListCatalog(
+        servers: [.init(name: "s", tools: try list(.tools, tool("a")))], options: options)
     for isModern in [true, false] {
         let meta = try response(catalog, .tools, modern: isModern)["result"]?["_meta"]
         #expect(meta?["mcp-gateway/servers"]?.arrayValue?.count == 1)
@@ -325,8 +352,39 @@ func plainTools() throws {
         servers: [.init(name: "s", tools: try list(.tools, tool("a")))],
         options: .init(implementation: me, serverStates: Array("[]".utf8)))
     var outbox = Outbox(pool: ChunkPool())
-    catalog.writePlainTools(into: &outbox)
+    catalog.writeToolsForREST(into: &outbox)
     let bytes = contents(&outbox)
-    #expect(bytes.count == catalog.plainToolsByteCount)
+    #expect(bytes.count == catalog.restToolsByteCount)
     #expect(String(decoding: bytes, as: UTF8.self) == #"{"tools":[\#(tool("s_a"))]}"#)
+}
+
+@Test("a list stays in force until its successor is read to the end")
+func staleLists() throws {
+    var lists = ServerLists()
+    func page(_ name: String, _ cursor: String?) -> ServerLists.Step {
+        let next = cursor.map { #","nextCursor":"\#($0)""# } ?? ""
+        return #"{"tools":[\#(tool(name))]\#(next)}"#.raw { lists.add(.tools, result: $0) }
+    }
+    #expect(lists[.tools] == nil && lists.count(.tools) == 0)
+    #expect(page("a", "c") == .more(cursor: Array(#""c""#.utf8)))
+    #expect(lists.isRefreshing(.tools) && lists[.tools] == nil)
+    #expect(page("b", nil) == .done)
+    lists.complete(.tools)
+    #expect(lists.count(.tools) == 2 && !lists.isRefreshing(.tools))
+
+    lists.beginRefresh(.tools)
+    #expect(page("x", "d") == .more(cursor: Array(#""d""#.utf8)))
+    #expect(lists.count(.tools) == 2)
+    lists.restart()
+    #expect(lists.count(.tools) == 2 && !lists.isRefreshing(.tools))
+    lists.beginRefresh(.tools)
+    lists.abandon(.tools)
+    #expect(lists.count(.tools) == 2)
+    lists.beginRefresh(.tools)
+    #expect(page("y", nil) == .done)
+    lists.complete(.tools)
+    lists.complete(.prompts)
+    let catalog = ListCatalog(servers: [lists.snapshot(name: "s")], options: .init(implementation: me))
+    #expect(try names(catalog, .tools) == ["s_y"])
+    #expect(lists[.prompts]?.count == 0 && lists[.resources] == nil)
 }

@@ -10,13 +10,15 @@ private func assign(_ servers: [(String, [String])], _ mode: PrefixMode) -> [Str
         .map { $0.map { String(decoding: $0, as: UTF8.self) } }
 }
 
-@Test("names are prefixed with the server's name as its caller wrote it, once", arguments: [
-    ("github", "search", "github_search"), ("github", "github_search", "github_search"),
-    ("github", "githubsearch", "github_githubsearch"), ("my_db", "query", "my_db_query"),
-    ("Notion", "notion_get", "Notion_notion_get"), ("a", "b.c-d_E", "a_b.c-d_E"),
-    ("github/o/r", "run", "github_o_r_run"), ("a", "x/y z", "a_x_y_z"), ("a", "é!", "a___"),
-    ("a", "日本", "a___"),
-])
+@Test(
+    "names are prefixed with the server's name as its caller wrote it, once",
+    arguments: [
+        ("github", "search", "github_search"), ("github", "github_search", "github_search"),
+        ("github", "githubsearch", "github_githubsearch"), ("my_db", "query", "my_db_query"),
+        ("Notion", "notion_get", "Notion_notion_get"), ("a", "b.c-d_E", "a_b.c-d_E"),
+        ("github/o/r", "run", "github_o_r_run"), ("a", "x/y z", "a_x_y_z"), ("a", "é!", "a___"),
+        ("a", "日本", "a___"),
+    ])
 func prefixing(_ server: String, _ tool: String, _ expected: String) {
     #expect(assign([(server, [tool])], .always) == [expected])
 }
@@ -76,13 +78,15 @@ func nameTable() {
     #expect("x".raw { NameTable().value(of: $0) } == nil)
 }
 
-@Test("globs", arguments: [
-    ("*", "", true), ("*", "abc", true), ("", "", true), ("", "a", false), ("a?c", "abc", true),
-    ("a?c", "ac", false), ("a?c", "aéc", true), ("??", "é", false), ("github_*", "github_search", true),
-    ("github_*", "gitlab_search", false), ("*_delete*", "a_delete_b", true), ("a*b*c", "aXbXbXc", true),
-    ("a*b*c", "aXbXbX", false), ("**", "x", true), ("a", "A", false), ("[ab]", "a", false),
-    ("*a", "aaaab", false),
-])
+@Test(
+    "globs",
+    arguments: [
+        ("*", "", true), ("*", "abc", true), ("", "", true), ("", "a", false), ("a?c", "abc", true),
+        ("a?c", "ac", false), ("a?c", "aéc", true), ("??", "é", false), ("github_*", "github_search", true),
+        ("github_*", "gitlab_search", false), ("*_delete*", "a_delete_b", true), ("a*b*c", "aXbXbXc", true),
+        ("a*b*c", "aXbXbX", false), ("**", "x", true), ("a", "A", false), ("[ab]", "a", false),
+        ("*a", "aaaab", false),
+    ])
 func globs(_ pattern: String, _ name: String, _ expected: Bool) {
     #expect(name.raw { NamePattern(pattern).matches($0) } == expected)
 }
@@ -97,17 +101,20 @@ func filters() {
     #expect(!"x_rm".raw { ToolFilter(include: [], exclude: [NamePattern("*_rm")]).admits($0) })
 }
 
-@Test("templates match what they could expand to", arguments: [
-    ("test://template/{id}/data", "test://template/123/data", true),
-    ("test://template/{id}/data", "test://template//data", false),
-    ("test://template/{id}/data", "test://template/123/dat", false),
-    ("test://template/{id}/data", "test://template/1/data/x", false),
-    ("file:///{path}", "file:///a/b/c", true), ("file:///{path}", "file:///", false),
-    ("db://{a}/{b}", "db://x/y", true), ("db://{a}/{b}", "db://x", false),
-    ("s://{a}{b}", "s://x", false), ("s://{a}{b}", "s://xy", true), ("s://q{?x,y}", "s://q", true),
-    ("s://q{?x}", "s://q?x=1", true), ("s://plain", "s://plain", true), ("s://plain", "s://plainer", false),
-    ("{scheme}://x", "http://x", true), ("s://{a}aab{c}z", "s://1aaab2z", true),
-])
+@Test(
+    "templates match what they could expand to",
+    arguments: [
+        ("test://template/{id}/data", "test://template/123/data", true),
+        ("test://template/{id}/data", "test://template//data", false),
+        ("test://template/{id}/data", "test://template/123/dat", false),
+        ("test://template/{id}/data", "test://template/1/data/x", false),
+        ("file:///{path}", "file:///a/b/c", true), ("file:///{path}", "file:///", false),
+        ("db://{a}/{b}", "db://x/y", true), ("db://{a}/{b}", "db://x", false),
+        ("s://{a}{b}", "s://x", false), ("s://{a}{b}", "s://xy", true), ("s://q{?x,y}", "s://q", true),
+        ("s://q{?x}", "s://q?x=1", true), ("s://plain", "s://plain", true),
+        ("s://plain", "s://plainer", false),
+        ("{scheme}://x", "http://x", true), ("s://{a}aab{c}z", "s://1aaab2z", true),
+    ])
 func templates(_ template: String, _ uri: String, _ expected: Bool) throws {
     let parsed = try #require(URITemplate(Array(template.utf8)))
     #expect(uri.raw { parsed.matches($0) } == expected)

@@ -2,10 +2,12 @@ import Testing
 
 @testable import MCP
 
-@Test("a revision is known by exactly its ten bytes", arguments: [
-    ("2024-11-05", Revision.v2024_11_05), ("2025-03-26", .v2025_03_26), ("2025-06-18", .v2025_06_18),
-    ("2025-11-25", .v2025_11_25), ("2026-07-28", .v2026_07_28),
-])
+@Test(
+    "a revision is known by exactly its ten bytes",
+    arguments: [
+        ("2024-11-05", Revision.v2024_11_05), ("2025-03-26", .v2025_03_26), ("2025-06-18", .v2025_06_18),
+        ("2025-11-25", .v2025_11_25), ("2026-07-28", .v2026_07_28),
+    ])
 func revisionText(_ text: String, _ revision: Revision) {
     #expect(text.raw { Revision($0) } == revision)
     #expect("\(revision.text)" == text)
@@ -14,10 +16,12 @@ func revisionText(_ text: String, _ revision: Revision) {
     }
 }
 
-@Test("initialize gets the handshake revision it asks for, else the newest of them", arguments: [
-    ("2024-11-05", Revision.v2024_11_05), ("2025-03-26", .v2025_03_26), ("2025-11-25", .v2025_11_25),
-    ("2026-07-28", .v2025_11_25), ("2099-01-01", .v2025_11_25), ("", .v2025_11_25),
-])
+@Test(
+    "initialize gets the handshake revision it asks for, else the newest of them",
+    arguments: [
+        ("2024-11-05", Revision.v2024_11_05), ("2025-03-26", .v2025_03_26), ("2025-11-25", .v2025_11_25),
+        ("2026-07-28", .v2025_11_25), ("2099-01-01", .v2025_11_25), ("", .v2025_11_25),
+    ])
 func negotiation(_ asked: String, _ expected: Revision) {
     #expect(asked.raw { Revision.negotiated(asked: $0) } == expected)
 }

@@ -40,17 +40,32 @@ func memberOrder() throws {
             + "\n")
 }
 
-@Test("a modern call loses the members of its envelope, whatever their place and spelling", arguments: [
-    (#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#, "{}"),
-    (#"{"io.modelcontextprotocol/a":1,"traceparent":"00-1","progressToken":"t"}"#, #"{"traceparent":"00-1","progressToken":42}"#),
-    (#"{"progressToken":7,"io.modelcontextprotocol/a":{"x":[1,"}"]},"vendor/x":{"y":"z"}}"#, #"{"progressToken":42,"vendor/x":{"y":"z"}}"#),
-    (#"{"io\u002emodelcontextprotocol\/a":1,"k\u0061":2}"#, #"{"k\u0061":2}"#),
-    (#"{ "a" : 1 , "io.modelcontextprotocol/b" : 2 , "c" : 3 }"#, #"{"a":1,"c":3}"#),
-    (#"{"io.modelcontextprotocolx/a":1,"io.modelcontextprotocol":2}"#, #"{"io.modelcontextprotocolx/a":1,"io.modelcontextprotocol":2}"#),
-    ("{}", "{}"),
-])
+@Test(
+    "a modern call loses the members of its envelope, whatever their place and spelling",
+    arguments: [
+        (
+            #"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#,
+            "{}"
+        ),
+        (
+            #"{"io.modelcontextprotocol/a":1,"traceparent":"00-1","progressToken":"t"}"#,
+            #"{"traceparent":"00-1","progressToken":42}"#
+        ),
+        (
+            #"{"progressToken":7,"io.modelcontextprotocol/a":{"x":[1,"}"]},"vendor/x":{"y":"z"}}"#,
+            #"{"progressToken":42,"vendor/x":{"y":"z"}}"#
+        ),
+        (#"{"io\u002emodelcontextprotocol\/a":1,"k\u0061":2}"#, #"{"k\u0061":2}"#),
+        (#"{ "a" : 1 , "io.modelcontextprotocol/b" : 2 , "c" : 3 }"#, #"{"a":1,"c":3}"#),
+        (
+            #"{"io.modelcontextprotocolx/a":1,"io.modelcontextprotocol":2}"#,
+            #"{"io.modelcontextprotocolx/a":1,"io.modelcontextprotocol":2}"#
+        ),
+        ("{}", "{}"),
+    ])
 func envelopeDropped(_ meta: String, _ expected: String) throws {
-    let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":\#(meta),"name":"n","arguments":{"_meta":\#(meta)}}}"#
+    let body =
+        #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":\#(meta),"name":"n","arguments":{"_meta":\#(meta)}}}"#
     #expect(
         try south(body, modern: true)
             == #"{"jsonrpc":"2.0","id":42,"method":"tools/call","params":{"_meta":\#(expected),"name":"n","arguments":{"_meta":\#(meta)}}}"#
@@ -60,7 +75,8 @@ func envelopeDropped(_ meta: String, _ expected: String) throws {
 @Test("a pretty-printed body becomes one line", arguments: ["\n", "\r\n", "\r", "\n\n   "])
 func oneLine(_ lineBreak: String) throws {
     let body = [
-        "", "{", #""jsonrpc": "2.0","#, #""id": 1,"#, #""method": "tools/call","#, #""params": {"#, #""name": "a","#,
+        "", "{", #""jsonrpc": "2.0","#, #""id": 1,"#, #""method": "tools/call","#, #""params": {"#,
+        #""name": "a","#,
         #""_meta": {"#, #""io.modelcontextprotocol/x": {"#, "},", #""keep": ["#, "1]}}", "}", "",
     ].joined(separator: lineBreak)
     for isModern in [false, true] {
@@ -77,7 +93,9 @@ func oneLine(_ lineBreak: String) throws {
 @Test("a body longer than the copying window is squashed without loss")
 func longPretty() throws {
     let filler = Array(repeating: "\n1234567", count: 1000).joined(separator: ",")
-    let line = try south(#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":[\#(filler)]}}}"#)
+    let line = try south(
+        #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":[\#(filler)]}}}"#
+    )
     #expect(try JSONValue.parse(line)["params"]?["arguments"]?["x"]?.arrayValue?.count == 1000)
     #expect(line.utf8.filter { $0 == 0x0A }.count == 1)
 }
@@ -85,7 +103,8 @@ func longPretty() throws {
 @Test("reads and completions change in the URI or name that they are about")
 func otherTargets() throws {
     #expect(
-        try renamed(#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"mcpgw+a:x"}}"#, to: #""x""#)
+        try renamed(
+            #"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"mcpgw+a:x"}}"#, to: #""x""#)
             == #"{"jsonrpc":"2.0","id":42,"method":"resources/read","params":{"uri":"x"}}"# + "\n")
     #expect(
         try renamed(
@@ -119,21 +138,38 @@ private func north(
     }
 }
 
-@Test("results: legacy untouched, modern with what 2026-07-28 requires and nothing twice", arguments: [
-    (MethodName.toolsCall, "{}", #"{"resultType":"complete"}"#),
-    (.toolsCall, "{ }", #"{"resultType":"complete" }"#),
-    (.toolsCall, #"{"content":[]}"#, #"{"resultType":"complete","content":[]}"#),
-    (.toolsCall, #"{"content":[],"resultType":"complete"}"#, #"{"content":[],"resultType":"complete"}"#),
-    (.toolsCall, #"{"resultType":"input_required"}"#, #"{"resultType":"input_required"}"#),
-    (.toolsCall, #"{"content":[{"resultType":"x"}]}"#, #"{"resultType":"complete","content":[{"resultType":"x"}]}"#),
-    (.promptsGet, #"{"messages":[]}"#, #"{"resultType":"complete","messages":[]}"#),
-    (.resourcesRead, #"{"contents":[]}"#, #"{"resultType":"complete","ttlMs":0,"cacheScope":"private","contents":[]}"#),
-    (.resourcesRead, "{}", #"{"resultType":"complete","ttlMs":0,"cacheScope":"private"}"#),
-    (.resourcesRead, #"{"ttlMs":5,"contents":[]}"#, #"{"resultType":"complete","cacheScope":"private","ttlMs":5,"contents":[]}"#),
-    (.resourcesRead, #"{"cacheScope":"public","ttlMs":5}"#, #"{"resultType":"complete","cacheScope":"public","ttlMs":5}"#),
-    (.resourcesRead, #"{"resultType":"input_required"}"#, #"{"resultType":"input_required"}"#),
-    (.resourcesRead, #"{"resultType":"complete"}"#, #"{"ttlMs":0,"cacheScope":"private","resultType":"complete"}"#),
-])
+@Test(
+    "results: legacy untouched, modern with what 2026-07-28 requires and nothing twice",
+    arguments: [
+        (MethodName.toolsCall, "{}", #"{"resultType":"complete"}"#),
+        (.toolsCall, "{ }", #"{"resultType":"complete" }"#),
+        (.toolsCall, #"{"content":[]}"#, #"{"resultType":"complete","content":[]}"#),
+        (.toolsCall, #"{"content":[],"resultType":"complete"}"#, #"{"content":[],"resultType":"complete"}"#),
+        (.toolsCall, #"{"resultType":"input_required"}"#, #"{"resultType":"input_required"}"#),
+        (
+            .toolsCall, #"{"content":[{"resultType":"x"}]}"#,
+            #"{"resultType":"complete","content":[{"resultType":"x"}]}"#
+        ),
+        (.promptsGet, #"{"messages":[]}"#, #"{"resultType":"complete","messages":[]}"#),
+        (
+            .resourcesRead, #"{"contents":[]}"#,
+            #"{"resultType":"complete","ttlMs":0,"cacheScope":"private","contents":[]}"#
+        ),
+        (.resourcesRead, "{}", #"{"resultType":"complete","ttlMs":0,"cacheScope":"private"}"#),
+        (
+            .resourcesRead, #"{"ttlMs":5,"contents":[]}"#,
+            #"{"resultType":"complete","cacheScope":"private","ttlMs":5,"contents":[]}"#
+        ),
+        (
+            .resourcesRead, #"{"cacheScope":"public","ttlMs":5}"#,
+            #"{"resultType":"complete","cacheScope":"public","ttlMs":5}"#
+        ),
+        (.resourcesRead, #"{"resultType":"input_required"}"#, #"{"resultType":"input_required"}"#),
+        (
+            .resourcesRead, #"{"resultType":"complete"}"#,
+            #"{"ttlMs":0,"cacheScope":"private","resultType":"complete"}"#
+        ),
+    ])
 func results(_ method: MethodName, _ result: String, _ expected: String) throws {
     let line = #"{"jsonrpc":"2.0","id":42,"result":\#(result)}"#
     let legacy = try north(line, method: method, modern: false)
@@ -151,11 +187,13 @@ func idLast() throws {
             == #"{"result":{"resultType":"complete","a":{"id":42}},"id":7,"jsonrpc":"2.0"}"#)
 }
 
-@Test("error codes are translated for their era, and data stays", arguments: [
-    (-32002, -32002, -32602, 200), (-32601, -32601, -32601, 404), (-32602, -32602, -32602, 200),
-    (-32603, -32603, -32603, 200), (-32042, -32042, -32042, 200), (-32021, -32602, -32021, 400),
-    (-32020, -32603, -32603, 200), (-32022, -32603, -32603, 200), (1, 1, 1, 200),
-])
+@Test(
+    "error codes are translated for their era, and data stays",
+    arguments: [
+        (-32002, -32002, -32602, 200), (-32601, -32601, -32601, 404), (-32602, -32602, -32602, 200),
+        (-32603, -32603, -32603, 200), (-32042, -32042, -32042, 200), (-32021, -32602, -32021, 400),
+        (-32020, -32603, -32603, 200), (-32022, -32603, -32603, 200), (1, 1, 1, 200),
+    ])
 func errorCodes(_ code: Int, _ legacy: Int, _ modern: Int, _ status: Int) throws {
     let line = { (code: Int, id: String) in
         #"{"jsonrpc":"2.0","id":\#(id),"error":{"message":"code","c\u006fde":\#(code),"data":{"uri":"a","code":9}}}"#
@@ -164,12 +202,15 @@ func errorCodes(_ code: Int, _ legacy: Int, _ modern: Int, _ status: Int) throws
     #expect(try north(line(code, "42"), modern: true) == (line(modern, #""c-1""#), status))
 }
 
-@Test("an answer that is none becomes an internal error for its caller", arguments: [
-    #"{"jsonrpc":"2.0","id":42,"result":7}"#, #"{"jsonrpc":"2.0","id":42,"result":null}"#,
-    #"{"jsonrpc":"2.0","id":42,"error":{"message":"x"}}"#, #"{"jsonrpc":"2.0","id":42,"error":{"code":"x"}}"#,
-    #"{"jsonrpc":"2.0","id":42,"result":{},"error":{"code":1}}"#, #"{"jsonrpc":"2.0","id":42,"error":7}"#,
-    #"{"jsonrpc":"2.0","error":{"code":1,"message":"x"}}"#,
-])
+@Test(
+    "an answer that is none becomes an internal error for its caller",
+    arguments: [
+        #"{"jsonrpc":"2.0","id":42,"result":7}"#, #"{"jsonrpc":"2.0","id":42,"result":null}"#,
+        #"{"jsonrpc":"2.0","id":42,"error":{"message":"x"}}"#,
+        #"{"jsonrpc":"2.0","id":42,"error":{"code":"x"}}"#,
+        #"{"jsonrpc":"2.0","id":42,"result":{},"error":{"code":1}}"#, #"{"jsonrpc":"2.0","id":42,"error":7}"#,
+        #"{"jsonrpc":"2.0","error":{"code":1,"message":"x"}}"#,
+    ])
 func noAnswers(_ line: String) throws {
     for isModern in [true, false] {
         #expect(throws: RPCFailure.self) { try north(line, modern: isModern) }
@@ -182,7 +223,8 @@ func noAnswers(_ line: String) throws {
 @Test("a mapped resource goes back under the URI that its client knows")
 func mappedContents() throws {
     let message = try Message(
-        #"{"jsonrpc":"2.0","id":42,"result":{"contents":[{"uri":"x://1","text":"x://1"},{"uri":"x://2"},{"text":"","uri":"x://1"}]}}"#)
+        #"{"jsonrpc":"2.0","id":42,"result":{"contents":[{"uri":"x://1","text":"x://1"},{"uri":"x://2"},{"text":"","uri":"x://1"}]}}"#
+    )
     let body = try message.with { envelope, bytes in
         try #""x://1""#.raw { original in
             try #""mcpgw+a:x""#.raw { exposed in
@@ -198,7 +240,8 @@ func mappedContents() throws {
     }
     #expect(
         body
-            == #"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","ttlMs":0,"cacheScope":"private","contents":[{"uri":"mcpgw+a:x","text":"x://1"},{"uri":"x://2"},{"text":"","uri":"mcpgw+a:x"}]}}"#)
+            == #"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","ttlMs":0,"cacheScope":"private","contents":[{"uri":"mcpgw+a:x","text":"x://1"},{"uri":"x://2"},{"text":"","uri":"mcpgw+a:x"}]}}"#
+    )
 }
 
 @Test("a result with very many mapped contents is rewritten as far as there is room")
@@ -210,7 +253,8 @@ func manyContents() throws {
             try #""y""#.raw { exposed in
                 let response = try ResponseRewriter.rewrite(
                     bytes, envelope,
-                    for: .init(id: exposed, method: .resourcesRead, isModern: true, mappedURI: (original, exposed)))
+                    for: .init(
+                        id: exposed, method: .resourcesRead, isModern: true, mappedURI: (original, exposed)))
                 return text { response.body.write(into: &$0) }
             }
         }
@@ -245,7 +289,8 @@ extension Substring {
 
 @Test("progress goes back under the client's own token")
 func progress() throws {
-    let line = #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":42,"message":"42","x":{"progressToken":42}}}"#
+    let line =
+        #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":42,"message":"42","x":{"progressToken":42}}}"#
     let message = try Message(line)
     for token in ["7", #""p\"7""#] {
         let body = try message.with { envelope, bytes in
@@ -256,7 +301,8 @@ func progress() throws {
         }
         #expect(
             body
-                == #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":\#(token),"message":"42","x":{"progressToken":42}}}"#)
+                == #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":\#(token),"message":"42","x":{"progressToken":42}}}"#
+        )
     }
     let without = try Message(#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#)
     #expect(without.with { NotificationRewriter.progress($1, $0, token: $1) } == nil)
@@ -265,29 +311,37 @@ func progress() throws {
 /// Any JSON, printed with the blanks and escapes that real clients use.
 private struct RandomJSON {
     var random: Seeded
-    mutating func blank() -> String { ["", "", "", " ", "\n", "\r\n  ", "\t"].randomElement(using: &random) ?? "" }
+    mutating func blank() -> String {
+        ["", "", "", " ", "\n", "\r\n  ", "\t"].randomElement(using: &random) ?? ""
+    }
 
     mutating func string() -> String {
-        let parts = ["a", "é", "日", #"\""#, #"\\"#, #"\u0041"#, #"\n"#, "}", "]", ",", ":", "id", "_meta", #"\/"#, "😀"]
-        return "\"" + (0..<Int.random(in: 0...5, using: &random)).map { _ in
-            parts.randomElement(using: &random) ?? ""
-        }.joined() + "\""
+        let parts = [
+            "a", "é", "日", #"\""#, #"\\"#, #"\u0041"#, #"\n"#, "}", "]", ",", ":", "id", "_meta", #"\/"#, "😀",
+        ]
+        return "\""
+            + (0..<Int.random(in: 0...5, using: &random)).map { _ in
+                parts.randomElement(using: &random) ?? ""
+            }.joined() + "\""
     }
 
     mutating func value(_ depth: Int) -> String {
         switch Int.random(in: 0...(depth > 0 ? 6 : 4), using: &random) {
         case 0: return "null"
         case 1: return ["true", "false"].randomElement(using: &random) ?? "true"
-        case 2: return ["0", "-1", "1e9", "2.50", "12345678901234567890"].randomElement(using: &random) ?? "0"
+        case 2:
+            return ["0", "-1", "1e9", "2.50", "12345678901234567890"].randomElement(using: &random) ?? "0"
         case 3, 4: return string()
         case 5:
-            return "[" + (0..<Int.random(in: 0...3, using: &random)).map { _ in
-                blank() + value(depth - 1) + blank()
-            }.joined(separator: ",") + "]"
+            return "["
+                + (0..<Int.random(in: 0...3, using: &random)).map { _ in
+                    blank() + value(depth - 1) + blank()
+                }.joined(separator: ",") + "]"
         default:
-            return "{" + (0..<Int.random(in: 0...3, using: &random)).map { i in
-                blank() + "\"k\(i)\"" + blank() + ":" + blank() + value(depth - 1) + blank()
-            }.joined(separator: ",") + "}"
+            return "{"
+                + (0..<Int.random(in: 0...3, using: &random)).map { i in
+                    blank() + "\"k\(i)\"" + blank() + ":" + blank() + value(depth - 1) + blank()
+                }.joined(separator: ",") + "}"
         }
     }
 
@@ -307,15 +361,19 @@ func unknownSurvives(_ seed: Int) throws {
     let unknown = source.value(3)
     let vendor = source.value(3)
     let meta = source.object([
-        #""progressToken":"tok""#, "\"vendor/x\":\(vendor)", #""io.modelcontextprotocol/protocolVersion":"2026-07-28""#,
+        #""progressToken":"tok""#, "\"vendor/x\":\(vendor)",
+        #""io.modelcontextprotocol/protocolVersion":"2026-07-28""#,
         #""io.modelcontextprotocol/clientCapabilities":{"x":[1]}"#,
     ])
     let params = source.object([
         #""name":"srv_tool""#, "\"arguments\":\(arguments)", "\"future\":\(unknown)", "\"_meta\":\(meta)",
     ])
-    let body = source.blank() + source.object([
-        #""jsonrpc":"2.0""#, #""id":"north""#, #""method":"tools/call""#, "\"params\":\(params)", "\"top\":\(unknown)",
-    ]) + source.blank()
+    let body =
+        source.blank()
+        + source.object([
+            #""jsonrpc":"2.0""#, #""id":"north""#, #""method":"tools/call""#, "\"params\":\(params)",
+            "\"top\":\(unknown)",
+        ]) + source.blank()
 
     for isModern in [false, true] {
         let line = try renamed(body, to: #""tool""#, modern: isModern)
@@ -335,7 +393,9 @@ func unknownSurvives(_ seed: Int) throws {
     }
 
     let result = source.object(["\"content\":\(arguments)", "\"future\":\(unknown)"])
-    let answer = source.object([#""jsonrpc":"2.0""#, #""id":42"#, "\"result\":\(result)", "\"top\":\(vendor)"])
+    let answer = source.object([
+        #""jsonrpc":"2.0""#, #""id":42"#, "\"result\":\(result)", "\"top\":\(vendor)",
+    ])
     #expect(
         try north(answer, id: "42", modern: false).body == squashed(answer), "seed \(seed)")
     let modern = try JSONValue.parse(try north(answer, modern: true).body)

@@ -12,7 +12,9 @@ private func seal(_ session: SessionID, sandbox: String = "sb1") -> [UInt8] {
     sandbox.raw { session.sealed(key: key, sandbox: $0) }
 }
 
-@Test("a session id gives back what was sealed, and is visible ASCII", arguments: Revision.allCases.filter(\.isHandshake))
+@Test(
+    "a session id gives back what was sealed, and is visible ASCII",
+    arguments: Revision.allCases.filter(\.isHandshake))
 func sessionRoundTrip(_ revision: Revision) {
     let session = SessionID(
         revision: revision, capabilities: [.sampling, .elicitationURL], createdUnixSeconds: 1_790_000_000)
@@ -55,17 +57,19 @@ func sessionUnique() {
     #expect(seal(one) != seal(one))
 }
 
-@Test("client capabilities are read from both eras' spellings", arguments: [
-    ("{}", ClientCapabilities()), ("[]", []), ("7", []), ("", []),
-    (#"{"sampling":{}}"#, .sampling), (#"{"sampling":{"tools":{}}}"#, [.sampling, .samplingTools]),
-    (#"{"elicitation":{}}"#, .elicitationForm), (#"{"elicitation":{"form":{}}}"#, .elicitationForm),
-    (#"{"elicitation":{"url":{}}}"#, .elicitationURL),
-    (#"{"elicitation":{"url":{},"form":{}}}"#, [.elicitationURL, .elicitationForm]),
-    (#"{"roots":{}}"#, .roots), (#"{"roots":{"listChanged":true}}"#, [.roots, .rootsListChanged]),
-    (#"{"roots":{"listChanged":false}}"#, .roots), (#"{"roots":true}"#, []),
-    (#"{"s\u0061mpling":{}, "x":1}"#, .sampling), (#"{"tasks":{}}"#, .tasks),
-    (#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#, .tasks),
-] as [(String, ClientCapabilities)])
+@Test(
+    "client capabilities are read from both eras' spellings",
+    arguments: [
+        ("{}", ClientCapabilities()), ("[]", []), ("7", []), ("", []),
+        (#"{"sampling":{}}"#, .sampling), (#"{"sampling":{"tools":{}}}"#, [.sampling, .samplingTools]),
+        (#"{"elicitation":{}}"#, .elicitationForm), (#"{"elicitation":{"form":{}}}"#, .elicitationForm),
+        (#"{"elicitation":{"url":{}}}"#, .elicitationURL),
+        (#"{"elicitation":{"url":{},"form":{}}}"#, [.elicitationURL, .elicitationForm]),
+        (#"{"roots":{}}"#, .roots), (#"{"roots":{"listChanged":true}}"#, [.roots, .rootsListChanged]),
+        (#"{"roots":{"listChanged":false}}"#, .roots), (#"{"roots":true}"#, []),
+        (#"{"s\u0061mpling":{}, "x":1}"#, .sampling), (#"{"tasks":{}}"#, .tasks),
+        (#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#, .tasks),
+    ] as [(String, ClientCapabilities)])
 func capabilities(_ object: String, _ expected: ClientCapabilities) {
     #expect(object.raw { ClientCapabilities(object: $0) } == expected)
 }

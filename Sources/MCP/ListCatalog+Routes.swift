@@ -52,7 +52,7 @@ extension ListCatalog {
         let target: SouthTarget =
             switch owner.form {
             case .same: .unchanged
-            case .renamed(let kind, let range): .renamed(range.of(lists[kind].originals.bytes))
+            case .renamed(let kind, let range): .renamed(range.of(lists.originals(kind).bytes))
             case .prefixed(let bytes): .withoutPrefix(bytes: bytes)
             }
         return Route(server: owner.server, target: target)

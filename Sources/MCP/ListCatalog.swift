@@ -112,7 +112,7 @@ public final class ListCatalog: Sendable {
     ) {
         Answers.open(id: id, into: &sink)
         sink.append(array: isModern ? modernHead : legacyHead)
-        sink.append(lists[kind].tail.bytes)
+        sink.append(lists.tail(kind).bytes)
         sink.append("}")
     }
 
@@ -122,17 +122,17 @@ public final class ListCatalog: Sendable {
     ) {
         Answers.open(id: id, into: &outbox)
         outbox.append(isModern ? modernHead : legacyHead)
-        outbox.append(owned: lists[kind].tail)
+        outbox.append(owned: lists.tail(kind))
         outbox.append("}")
     }
 
     /// Bytes of `{"tools":[…]}`.
-    public var restToolsByteCount: Int { lists[.tools].tail.count + 1 }
+    public var restToolsByteCount: Int { lists.tail(.tools).count + 1 }
 
     /// `{"tools":[…]}`, for plain HTTP clients.
     public func writeToolsForREST(into outbox: inout Outbox) {
         outbox.append("{")
-        outbox.append(owned: lists[.tools].tail)
+        outbox.append(owned: lists.tail(.tools))
     }
 
     private static func head(_ options: Options, isModern: Bool) -> [UInt8] {

@@ -1,3 +1,4 @@
+import System
 import Wire
 
 /// The four merged lists of a sandbox and the look-ups over them.
@@ -21,6 +22,26 @@ struct MergedLists: Sendable {
         case .prompts: prompts
         case .resources: resources
         case .templates: templates
+        }
+    }
+
+    // Reaching for one field spares the call path the retains of a whole list.
+
+    func tail(_ kind: ListKind) -> OwnedBytes {
+        switch kind {
+        case .tools: tools.tail
+        case .prompts: prompts.tail
+        case .resources: resources.tail
+        case .templates: templates.tail
+        }
+    }
+
+    func originals(_ kind: ListKind) -> OwnedBytes {
+        switch kind {
+        case .tools: tools.originals
+        case .prompts: prompts.originals
+        case .resources: resources.originals
+        case .templates: templates.originals
         }
     }
 

@@ -124,7 +124,7 @@ public final class Loop {
     }
 
     private func runJobs() {
-        if jobs.isEmpty { mailbox.swap(&jobs) }
+        if jobs.isEmpty { mailbox.collect(into: &jobs) }
         let end = min(jobs.count, jobsRun + ReactorLimits.jobsPerTurn)
         while jobsRun < end {
             let job = jobs[jobsRun]
@@ -144,7 +144,7 @@ public final class Loop {
     /// if the kernel takes it at once.
     private func finish() {
         while !jobs.isEmpty { runJobs() }
-        jobs = mailbox.close()
+        mailbox.close(into: &jobs)
         while !jobs.isEmpty { runJobs() }
         flushDirty()
         while slots.count > 0 {

@@ -1,0 +1,34 @@
+import asyncio
+
+from httpx2 import AsyncClient, Timeout
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from scenario import ARGUMENTS, HEADERS, OPTION, URL, plain, report
+
+
+async def main():
+    steps = []
+
+    async def progress(done, total, message):
+        steps.append([done, total])
+
+    async with AsyncClient(headers=HEADERS, timeout=Timeout(30)) as http:
+        async with Client(streamable_http_client(URL, http_client=http), mode=OPTION) as client:
+            tools = [tool.name for tool in (await client.list_tools()).tools]
+            added = plain(await client.call_tool("fix_add", {"a": 2, "b": 40}))
+            echoed = (await client.call_tool("fix_echo", ARGUMENTS)).structured_content
+            await client.call_tool("fix_progress", {"count": 3}, progress_callback=progress)
+            failed = await client.call_tool("fix_fail", {})
+            prompts = [prompt.name for prompt in (await client.list_prompts()).prompts]
+            greeting = (await client.get_prompt("fix_greet", {"who": "Ada"})).messages[0].content.text
+            resources = [str(one.uri) for one in (await client.list_resources()).resources]
+            resource = (await client.read_resource("fixture://text")).contents[0].text
+            large = len(plain(await client.call_tool("fix_blob", {"size": 2_000_000})))
+            report(
+                version=client.protocol_version, tools=tools, added=added, echoed=echoed == ARGUMENTS, steps=steps,
+                failed=failed.is_error, prompts=prompts, greeting=greeting, resources=resources, resource=resource,
+                large=large,
+            )  # fmt: skip
+
+
+asyncio.run(main())

@@ -1,6 +1,7 @@
 """What a server can see and touch: its own things, and nobody else's."""
 
 import json
+import os
 
 import pytest
 from support import processes
@@ -90,8 +91,6 @@ def test_no_new_privileges_and_no_capabilities(jailed):
 
 
 def test_own_namespaces(gateway, jailed):
-    import os
-
     server = processes.server_process(jailed[1])
     for kind in ("pid", "mnt", "ipc", "uts"):
         assert os.readlink(f"/proc/{server}/ns/{kind}") != os.readlink(f"/proc/{gateway.pid}/ns/{kind}"), kind

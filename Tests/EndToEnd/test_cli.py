@@ -9,6 +9,7 @@ import stat
 import subprocess
 
 import pytest
+
 from support import processes
 from support.gateway import BINARY, echo, fixture, free_port, new_mark
 from support.http import exchange
@@ -318,7 +319,9 @@ def test_the_first_start_makes_a_key(scratch):
         assert reply.status == 200
         # The client subcommands find it by themselves.
         clean = {"MCP_GATEWAY_STATE_DIR": str(folder / "state"), "HOME": str(folder)}
-        assert json.loads(good("sandbox", "list", "--json", "--url", f"http://127.0.0.1:{port}", environment=clean)) == []
+        assert (
+            json.loads(good("sandbox", "list", "--json", "--url", f"http://127.0.0.1:{port}", environment=clean)) == []
+        )
     finally:
         stop(process)
 
@@ -331,7 +334,9 @@ def test_settings_come_from_flag_environment_and_file(scratch, source):
     settings = {"flag": wrong, "environment": wrong, "file": wrong} | {source: right}
     order = ["flag", "environment", "file"]
     file = folder / "config.yaml"
-    file.write_text(f"listen: [127.0.0.1:{settings['file']}]\nadmin-listen: 127.0.0.1:{admin}\nstate-dir: {folder}/state\n")
+    file.write_text(
+        f"listen: [127.0.0.1:{settings['file']}]\nadmin-listen: 127.0.0.1:{admin}\nstate-dir: {folder}/state\n"
+    )
     flags, environment = ["--config", file], {}
     if order.index(source) <= 1:
         environment["MCP_GATEWAY_LISTEN"] = f"127.0.0.1:{settings['environment']}"
@@ -389,7 +394,7 @@ def test_admin_listener(gateway):
     metrics = exchange(gateway.admin_url + "/metrics")
     assert metrics.status == 200 and metrics.headers["content-type"].startswith("text/plain")
     for line in metrics.body.decode().splitlines():
-        assert line.startswith("#") or re.fullmatch(r'[a-z_:][a-z0-9_:]*(\{[^}]*\})? [-+0-9.eEinfNa]+', line), line
+        assert line.startswith("#") or re.fullmatch(r"[a-z_:][a-z0-9_:]*(\{[^}]*\})? [-+0-9.eEinfNa]+", line), line
     assert exchange(gateway.url + "/metrics", headers={"X-API-KEY": gateway.keys["alpha"]}).status == 404
     assert exchange(gateway.admin_url + "/v2/sandboxes").status == 404
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+
 from support.gateway import HERE, VENVS, fixture, new_mark
 
 EXPECTED_TOOLS = {"fix_echo", "fix_add", "fix_unicode", "fix_blob"}

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+
 from support import processes
 from support.gateway import echo, fixture, new_mark
 from support.http import exchange

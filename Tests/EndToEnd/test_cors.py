@@ -1,6 +1,7 @@
 """A page in a browser, such as the MCP Inspector, that talks to the endpoint directly."""
 
 import pytest
+
 from support.http import exchange
 from support.mcp import BOTH
 
@@ -42,7 +43,9 @@ def test_errors_may_be_read_by_the_page(sandbox):
     assert reply.status == 401 and reply.headers["access-control-allow-origin"] == ORIGIN
 
 
-@pytest.mark.parametrize("origin", ["http://localhost", "http://127.0.0.1:5173", "http://[::1]:3000", "https://localhost"])
+@pytest.mark.parametrize(
+    "origin", ["http://localhost", "http://127.0.0.1:5173", "http://[::1]:3000", "https://localhost"]
+)
 def test_pages_of_this_machine(sandbox, origin):
     with sandbox.legacy() as client:
         assert client.reply("ping", Origin=origin).status == 200

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+
 from support.http import exchange
 from support.mcp import BOTH
 from support.waiting import wait_until
@@ -231,7 +232,9 @@ def test_hosts_of_this_machine(gateway, host):
     assert exchange(gateway.url + "/health", headers={"Host": host}).status == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example"]
+)
 def test_foreign_hosts_are_misdirected(gateway, sandbox, host):
     """DNS rebinding: the name must be one of ours."""
     reply = exchange(sandbox.url, "POST", {}, {"Host": host, "Authorization": f"Bearer {sandbox.token}"})

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from support import processes
 from support.gateway import fixture, new_mark
 

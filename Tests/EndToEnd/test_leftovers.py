@@ -6,6 +6,7 @@ import socket
 import threading
 
 import pytest
+
 from support import processes
 from support.gateway import echo, fixture, new_mark
 from support.mcp import text_of
@@ -70,7 +71,9 @@ def test_a_hundred_sandboxes_leave_nothing(own_gateway):
     for thread in threads:
         thread.join(150)
     assert not errors, errors[0]
-    wait_until(lambda: not differences(before, census(gateway)), 10, f"no difference: {differences(before, census(gateway))}")
+    wait_until(
+        lambda: not differences(before, census(gateway)), 10, f"no difference: {differences(before, census(gateway))}"
+    )
     assert processes.with_mark(mark) == []
     assert gateway.metric("sandboxes") == 0 and gateway.metric("servers_alive") == 0
 
@@ -83,7 +86,11 @@ def test_refused_and_failed_sandboxes_leave_nothing(own_gateway):
     def all_kinds():
         mark = new_mark()
         assert control.request("POST", "/sandboxes", {"mcp": {"fix": fixture(mark), "notion": {}}}).status == 400
-        for configuration in (fixture(mark, "--die", 3), {"command": ["/no/such/program"]}, {"command": ["/usr/bin/yes"]}):
+        for configuration in (
+            fixture(mark, "--die", 3),
+            {"command": ["/no/such/program"]},
+            {"command": ["/usr/bin/yes"]},
+        ):
             with gateway.create({"x": configuration}) as sandbox:
                 assert sandbox.server("x")["state"] != "resolving"
         gateway.create({"fix": fixture(mark)}, timeout=1)
@@ -95,7 +102,9 @@ def test_refused_and_failed_sandboxes_leave_nothing(own_gateway):
     before = census(gateway)
     for _ in range(3):
         all_kinds()
-    wait_until(lambda: not differences(before, census(gateway)), 10, f"no difference: {differences(before, census(gateway))}")
+    wait_until(
+        lambda: not differences(before, census(gateway)), 10, f"no difference: {differences(before, census(gateway))}"
+    )
 
 
 def test_sigkill_of_the_gateway_leaves_no_child(own_gateway):

@@ -4,6 +4,7 @@ import json
 import threading
 
 import pytest
+
 from support.gateway import fixture, new_mark
 from support.http import exchange
 from support.mcp import HANDSHAKE_VERSIONS, LEGACY, Legacy, RPCError, result_of, text_of

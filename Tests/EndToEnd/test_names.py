@@ -1,6 +1,7 @@
 """Tools of many servers under one roof: names, collisions, pages, resources."""
 
 import pytest
+
 from support.gateway import echo, fixture, new_mark
 from support.mcp import RPCError
 

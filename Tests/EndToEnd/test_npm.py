@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from support.waiting import wait_until
 
 SERVER = """#!/usr/bin/env node

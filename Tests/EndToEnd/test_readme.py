@@ -6,6 +6,7 @@ import shlex
 import subprocess
 
 import pytest
+
 from support.gateway import BINARY, ROOT, VENVS, fixture, new_mark
 
 README = ROOT / "README.md"
@@ -34,7 +35,11 @@ def localised(code, gateway, sandbox):
     code = code.replace("http://127.0.0.1:8080", gateway.url).replace("http://localhost:8080", gateway.url)
     for name in ("<id>", "SANDBOX_ID", "<sandbox-id>"):
         code = code.replace(f"/sandbox/{name}/", f"/sandbox/{sandbox.id}/")
-    return code.replace("<token>", sandbox.token).replace("<mcp_token>", sandbox.token).replace("<mcpToken>", sandbox.token)
+    return (
+        code.replace("<token>", sandbox.token)
+        .replace("<mcp_token>", sandbox.token)
+        .replace("<mcpToken>", sandbox.token)
+    )
 
 
 def environment(gateway, sandbox):

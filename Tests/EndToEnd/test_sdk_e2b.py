@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+
 from support import processes
 from support.gateway import HERE, VENVS, fixture, new_mark
 from support.mcp import Legacy

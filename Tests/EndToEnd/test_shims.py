@@ -1,6 +1,7 @@
 """The plain-HTTP routes list_tools and call_tool, and their table of errors."""
 
 import pytest
+
 from support.gateway import fixture, new_mark
 from support.http import exchange
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 from support import processes
 from support.gateway import echo, fixture, new_mark
 from support.mcp import RPCError, text_of
@@ -30,7 +31,10 @@ def start_sleep(client, name, ident, seconds=60):
 def test_kill_9_during_a_call(pair):
     sandbox, mark = pair
     with sandbox.legacy() as client:
-        with start_sleep(client, "bad_sleep", "victim") as victim, start_sleep(client, "good_sleep", "other", 1) as other:
+        with (
+            start_sleep(client, "bad_sleep", "victim") as victim,
+            start_sleep(client, "good_sleep", "other", 1) as other,
+        ):
             killed_at = time.monotonic()
             os.kill(processes.server_process(mark), signal.SIGKILL)
             answer = victim.rest(5)[-1].json
@@ -86,8 +90,14 @@ def test_the_error_says_how_it_ended(pair, tool, arguments, words):
 def test_the_next_call_waits_for_the_restart(pair):
     sandbox, mark = pair
     with sandbox.legacy() as client:
-        for _ in range(2):
+        for restarts in range(2):
             os.kill(processes.server_process(mark), signal.SIGKILL)
+
+            def is_noticed(restarts=restarts):
+                server = sandbox.server("bad")
+                return server["state"] != "ready" or server["restarts"] > restarts
+
+            wait_until(is_noticed, 5, "the gateway knows of the exit")
             assert client.text("bad_whoami") == mark
         assert sandbox.server("bad")["restarts"] == 2
 

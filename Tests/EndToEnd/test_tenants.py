@@ -6,6 +6,7 @@ import random
 import threading
 
 import pytest
+
 from support.gateway import fixture, new_mark
 from support.http import exchange
 from support.mcp import BOTH, MODERN, envelope
@@ -57,7 +58,7 @@ def test_answers_of_clients_with_the_same_ids_never_cross(tenants, era):
     def work(number, wrong):
         sandbox, mark = tenants[number % 2]
         is_legacy = era == "legacy" or (era == "mixed" and number % 4 < 2)
-        with (sandbox.legacy() if is_legacy else sandbox.modern()) as client:
+        with sandbox.legacy() if is_legacy else sandbox.modern() as client:
             for call in range(1, CALLS + 1):
                 params = {"name": "fix_echo", "arguments": {"text": f"client {number} call {call} of {mark}"}}
                 reply = client.reply("tools/call", params, ident=call)
@@ -225,7 +226,7 @@ def test_one_tenants_flood_leaves_the_other_served(tenants):
         thread.start()
     try:
         with two.modern() as client:
-            for number in range(50):
+            for _ in range(50):
                 assert client.text("fix_whoami") == mark
     finally:
         stop.set()

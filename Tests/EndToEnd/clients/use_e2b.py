@@ -1,6 +1,6 @@
 """The unmodified E2B SDK, told where the gateway is by its own environment variables.
 
-    use_e2b.py e2b|e2b_code_interpreter SERVERS-AS-JSON
+use_e2b.py e2b|e2b_code_interpreter SERVERS-AS-JSON
 """
 
 import importlib
@@ -31,10 +31,6 @@ facts["url"] = sandbox.get_mcp_url()
 facts["token"] = sandbox.get_mcp_token()
 facts["running"] = sandbox.is_running()
 
-again = Sandbox.connect(sandbox.sandbox_id)
-facts["connected_id"] = again.sandbox_id
-facts["connected_token"] = again.get_mcp_token()
-
 before = sandbox.get_info()
 sandbox.set_timeout(600)
 after = sandbox.get_info()
@@ -42,6 +38,10 @@ facts["extended_seconds"] = (after.end_at - before.end_at).total_seconds()
 facts["metadata"] = after.metadata
 facts["template"] = after.template_id
 facts["state"] = str(getattr(after.state, "value", after.state))
+
+again = Sandbox.connect(sandbox.sandbox_id)
+facts["connected_id"] = again.sandbox_id
+facts["connected_token"] = again.get_mcp_token()
 
 pages = Sandbox.list()
 listed = []

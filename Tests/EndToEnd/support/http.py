@@ -89,6 +89,9 @@ def exchange(url, method="GET", body=None, headers=None, timeout=TIMEOUT, connec
             name = name.lower()
             fields[name] = f"{fields[name]}, {value}" if name in fields else value
         return Reply(response.status, fields, response.read())
+    except BaseException:
+        connection.close()  # the next request on it opens it anew
+        raise
     finally:
         if own:
             connection.close()
@@ -155,8 +158,8 @@ class Stream:
             self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        self.connection.close()
         self.thread.join(10)
+        self.connection.close()
 
     def __enter__(self):
         return self

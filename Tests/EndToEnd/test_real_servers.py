@@ -72,10 +72,12 @@ def redis(scratch):
         except OSError:
             return False
 
-    wait_until(answers, 10, "redis-server answers")
-    yield {"host": "127.0.0.1", "port": port, "pwd": password}
-    process.terminate()
-    process.wait(10)
+    try:
+        wait_until(answers, 10, "redis-server answers")
+        yield {"host": "127.0.0.1", "port": port, "pwd": password}
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.fixture(scope="module")

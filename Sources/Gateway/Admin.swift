@@ -1,0 +1,73 @@
+import System
+import Wire
+
+/// The admin listener: metrics and health, never on the public one.
+extension LoopState {
+    func routeAdmin(_ exchange: ExchangeID, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer) {
+        guard head.method == .get || head.method == .head else {
+            return answer(
+                exchange, AnswerHead(status: 405, contentType: AnswerHead.json).with("Allow", "GET, HEAD"),
+                ErrorBody.control(status: 405, message: "Only GET is served here."))
+        }
+        let path = head.path.of(bytes)
+        if path.equals("/metrics") {
+            let type = AnswerHead(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8")
+            return answer(exchange, type, Metrics.render(shared))
+        }
+        if path.equals("/health/live") { return answer(exchange, .ok, Array(#"{"status":"ok"}"#.utf8)) }
+        if path.equals("/health/ready") {
+            if isDraining {
+                return answer(
+                    exchange, AnswerHead(status: 503, contentType: AnswerHead.json),
+                    Array(#"{"status":"draining"}"#.utf8))
+            }
+            return answer(exchange, .ok, Array(#"{"status":"ok"}"#.utf8))
+        }
+        answer(
+            exchange, AnswerHead(status: 404, contentType: AnswerHead.json),
+            ErrorBody.control(status: 404, message: "Here are /metrics, /health/live and /health/ready."))
+    }
+}
+
+/// The gateway's numbers in Prometheus' text format.
+enum Metrics {
+    static func render(_ shared: Shared) -> [UInt8] {
+        let loops = shared.numbers
+        func sum(_ path: KeyPath<Counters, UInt64>) -> UInt64 {
+            loops.reduce(0) { $0 &+ $1.counters[keyPath: path] }
+        }
+        let counters: [(String, String, KeyPath<Counters, UInt64>)] = [
+            ("requests_total", "Requests read.", \.requests),
+            ("requests_refused_total", "Requests refused before they reached a sandbox.", \.refused),
+            ("connections_total", "Client connections accepted.", \.connections),
+            ("requests_forwarded_total", "Requests that arrived at another loop than their sandbox's.", \.forwarded),
+            ("calls_total", "Calls forwarded to servers.", \.calls),
+            ("call_failures_total", "Calls answered with an error of the gateway.", \.callFailures),
+            ("call_timeouts_total", "Calls that took too long.", \.callTimeouts),
+            ("calls_cancelled_total", "Calls that their client cancelled.", \.cancelled),
+            ("unauthorized_total", "Requests without a valid token.", \.unauthorized),
+            ("slow_readers_total", "Connections cut because their client did not read.", \.slowReaders),
+            ("server_stdout_noise_total", "Lines on a server's stdout that are no message.", \.stdoutNoise),
+            ("server_stray_answers_total", "Answers of servers to calls that are not in flight.", \.strayAnswers),
+            ("server_starts_total", "Server processes started.", \.childStarts),
+            ("server_exits_total", "Server processes ended.", \.childExits),
+        ]
+        var text = ""
+        for (name, help, path) in counters {
+            text += "# HELP mcp_gateway_\(name) \(help)\n# TYPE mcp_gateway_\(name) counter\n"
+            text += "mcp_gateway_\(name) \(sum(path))\n"
+        }
+        let gauges: [(String, String, UInt64)] = [
+            ("servers_alive", "Server processes running.", sum(\.childrenAlive)),
+            ("sandboxes", "Sandboxes.", sum(\.sandboxes)),
+            ("connections", "Open client connections.", loops.reduce(0) { $0 + UInt64($1.connections) }),
+            ("calls_in_flight", "Calls being worked on.", loops.reduce(0) { $0 + UInt64($1.calls) }),
+            ("loops", "Event loops.", UInt64(loops.count)),
+        ]
+        for (name, help, value) in gauges {
+            text += "# HELP mcp_gateway_\(name) \(help)\n# TYPE mcp_gateway_\(name) gauge\n"
+            text += "mcp_gateway_\(name) \(value)\n"
+        }
+        return Array(text.utf8)
+    }
+}

@@ -1,0 +1,197 @@
+import MCP
+import Reactor
+import System
+import Wire
+
+/// A request that waits for its server, with its bytes.
+struct HeldRequest {
+    var bytes: OwnedBytes
+    var envelope: Envelope
+    /// The server's own name for what is asked; empty when it is the client's.
+    var original: [UInt8]
+    var cutBytes: Int
+}
+
+/// The call path: requests go down to the child, its lines come up.
+extension Backend {
+    // MARK: Down
+
+    /// True when `call` can be written to the child now.
+    var canTake: Bool { phase == .ready && child != nil }
+
+    /// Why no more calls are taken; nil when they are.
+    var busy: CallFailure? {
+        let waiting = child?.input.outbox.count ?? 0
+        guard inFlight >= Limits.callsPerServer || waiting > Limits.childInputBytes
+            || heldCalls.count >= Limits.heldCallsPerServer
+        else { return nil }
+        return CallFailure(
+            rest: .rateLimit, code: RPCCode.internalError,
+            message: "The server \(plan.name) is busy with \(inFlight) calls; try again in a second.",
+            details: ["server": .string(plan.name), "retryAfterSeconds": .integer(1)])
+    }
+
+    /// Writes the request as one line of the child's input; it leaves at the end of the turn, together with
+    /// what else goes there.
+    func send(
+        _ id: CallID, _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName,
+        target: SouthTarget, dropsEnvelope: Bool
+    ) {
+        guard let child else { return }
+        inFlight += 1
+        state.counters.calls &+= 1
+        RequestRewriter.write(
+            body, envelope, method: method, id: Int(truncatingIfNeeded: id.value), target: target,
+            dropsEnvelope: dropsEnvelope, into: &child.input.outbox)
+        state.loop.flushLater(child.input)
+    }
+
+    /// Sends what waited for the server.
+    func dispatchHeldCalls() {
+        let waiting = heldCalls
+        heldCalls.removeAll()
+        for id in waiting {
+            guard var call = state.calls[id], let held = call.held else { continue }
+            call.held = nil
+            call.incarnation = incarnation
+            call.deadline = state.loop.now.advanced(milliseconds: state.shared.limits.callSeconds * 1000)
+            state.calls[id] = call
+            held.original.withUnsafeBytes { original in
+                let target: SouthTarget = !original.isEmpty
+                    ? .renamed(original) : held.cutBytes > 0 ? .withoutPrefix(bytes: held.cutBytes) : .unchanged
+                send(
+                    id, held.bytes.bytes, held.envelope, method: call.kind.method, target: target,
+                    dropsEnvelope: call.isModern)
+            }
+        }
+    }
+
+    /// The server will not be ready soon: whoever waits for it is told.
+    func releaseHeldCalls() {
+        let waiting = heldCalls
+        heldCalls.removeAll()
+        for id in waiting {
+            guard let call = state.calls.remove(id) else { continue }
+            state.reply(call, failure: unavailable(notReady))
+        }
+    }
+
+    var notReady: String {
+        "The server \(plan.name) is not available: \(stateName)" + (lastError.map { ": \($0)" } ?? "") + "."
+    }
+
+    /// A call has left the table before its answer.
+    func callEnded(_ id: CallID, wasHeld: Bool) {
+        if wasHeld {
+            heldCalls.removeAll { $0 == id }
+        } else {
+            inFlight -= 1
+        }
+    }
+
+    func sendCancelled(_ id: CallID, reason: String) {
+        guard let child else { return }
+        SouthMessages.cancelled(id: id.value, reason: reason, into: &child.input.outbox)
+        state.loop.flushLater(child.input)
+    }
+
+    // MARK: Up
+
+    /// One line of the child's output.
+    func received(_ line: UnsafeRawBufferPointer) {
+        guard let envelope = try? Envelope.scan(line) else {
+            state.counters.stdoutNoise &+= 1
+            return
+        }
+        switch envelope.kind {
+        case .response, .failure: take(envelope, line)
+        case .notification: notice(envelope, line)
+        case .request: refuse(envelope, line)
+        case .batch, .invalid: state.counters.stdoutNoise &+= 1
+        }
+    }
+
+    /// The id must be one that we gave to this very process; a child may say anything.
+    private func take(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        guard envelope.idKind == .integer, let id = CallID(decimal: envelope.id.of(line)),
+            let call = state.calls.take(id, from: self, incarnation)
+        else {
+            state.counters.strayAnswers &+= 1
+            return
+        }
+        inFlight -= 1
+        if case .none = call.target {
+            answered(call.kind, envelope, line)
+        } else {
+            state.reply(call, envelope, line)
+        }
+    }
+
+    private func notice(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        switch MethodName(envelope, in: line) {
+        case .progress:
+            guard let id = CallID(decimal: envelope.paramsProgressToken.of(line)) else { return }
+            state.progress(id, self, envelope, line)
+        case .message: state.log(self, envelope, line)
+        case .toolsChanged: listChanged(.tools)
+        case .promptsChanged: listChanged(.prompts)
+        case .resourcesChanged: listChanged(.resources)
+        default: return
+        }
+    }
+
+    /// A server may ask its client; here it asks the gateway, which answers for everyone.
+    private func refuse(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        guard let child else { return }
+        SouthMessages.answer(
+            request: MethodName(envelope, in: line), id: envelope.id.of(line), into: &child.input.outbox)
+        state.loop.flushLater(child.input)
+    }
+
+    /// The answer whose line begins with `start` is over the limit.
+    func lineTooLong(_ start: UnsafeRawBufferPointer) {
+        state.counters.stdoutNoise &+= 1
+        guard let id = CallID(findingIn: start), let call = state.calls.take(id, from: self, incarnation)
+        else { return }
+        inFlight -= 1
+        let limit = Limits.childLineBytes
+        state.reply(
+            call,
+            failure: CallFailure(
+                rest: .internal, code: RPCCode.internalError,
+                message: "The answer of the server \(plan.name) is longer than \(limit) bytes.",
+                details: ["server": .string(plan.name), "limitBytes": .integer(limit)]))
+    }
+}
+
+extension CallID {
+    /// Digits alone, below 2^53.
+    init?(decimal text: UnsafeRawBufferPointer) {
+        guard !text.isEmpty, text.count <= 16 else { return nil }
+        var number: UInt64 = 0
+        for byte in text {
+            guard byte >= 48, byte <= 57 else { return nil }
+            number = number &* 10 &+ UInt64(byte &- 48)
+        }
+        guard number < 1 << 53 else { return nil }
+        self.init(value: number)
+    }
+
+    /// The number behind the first `"id":` of a message whose end is unknown.
+    init?(findingIn start: UnsafeRawBufferPointer) {
+        let key = Array(#""id":"#.utf8)
+        var i = 0
+        while i + key.count < start.count {
+            if start[i..<(i + key.count)].elementsEqual(key) {
+                var end = i + key.count
+                while end < start.count, start[end] == 32 { end += 1 }
+                let first = end
+                while end < start.count, start[end] >= 48, start[end] <= 57 { end += 1 }
+                self.init(decimal: UnsafeRawBufferPointer(rebasing: start[first..<end]))
+                return
+            }
+            i += 1
+        }
+        return nil
+    }
+}

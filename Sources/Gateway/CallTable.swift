@@ -1,0 +1,171 @@
+import System
+
+/// Names a call in flight: also, as an integer below 2^53, the JSON-RPC id and the progress token that the
+/// child sees, so that an answer finds its call by index and a stale or invented id finds nothing.
+struct CallID: Equatable, Hashable {
+    /// 20 bits of slot: as many calls as one loop may have in flight.
+    static let slotBits: UInt64 = 20
+    /// 32 bits of generation.
+    static let generationMask: UInt64 = 0xffff_ffff
+
+    var value: UInt64
+
+    static let none = CallID(value: 0)
+
+    init(value: UInt64) { self.value = value }
+    init(slot: Int, generation: UInt32) {
+        value = (UInt64(generation) << Self.slotBits) | UInt64(truncatingIfNeeded: slot)
+    }
+    var slot: Int { Int(value & ((1 << Self.slotBits) - 1)) }
+    var generation: UInt32 { UInt32(truncatingIfNeeded: value >> Self.slotBits) }
+}
+
+/// Raw JSON bytes that a client chose (an id, a progress token): inline when short, so that remembering them
+/// allocates nothing.
+struct ClientBytes {
+    private var inline: InlineArray<32, UInt8> = .init(repeating: 0)
+    private var inlineCount: UInt8 = 0
+    private var spilled: [UInt8] = []
+
+    init() {}
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        if bytes.count <= 32 {
+            for i in 0..<bytes.count { inline[i] = bytes[i] }
+            inlineCount = UInt8(truncatingIfNeeded: bytes.count)
+        } else {
+            spilled = Array(bytes)
+        }
+    }
+
+    var isEmpty: Bool { inlineCount == 0 && spilled.isEmpty }
+
+    func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        if !spilled.isEmpty { return spilled.withUnsafeBytes(body) }
+        return withUnsafeBytes(of: inline) {
+            body(UnsafeRawBufferPointer(rebasing: $0[..<Int(inlineCount)]))
+        }
+    }
+
+    func equals(_ other: UnsafeRawBufferPointer) -> Bool {
+        withBytes { mine in
+            mine.count == other.count && mine.elementsEqual(other)
+        }
+    }
+}
+
+/// What a call in flight came from and where its answer goes.
+struct Call {
+    enum Kind: UInt8 {
+        case call, get, read, complete
+        /// Asked by the plain-HTTP shim.
+        case rest
+        /// Asked by the gateway itself.
+        case initialize, tools, prompts, resources, templates
+    }
+
+    var kind: Kind
+    var isModern: Bool
+    /// False until bytes of a stream have been sent.
+    var isStreaming = false
+    /// The client takes `text/event-stream`, and the answer is not part of a batch.
+    var mayStream: Bool
+    /// The client does not take `application/json`.
+    var mustStream: Bool
+    var target: ReplyTarget
+    var backend: Backend
+    /// Which process of the server: an answer of an earlier one is not taken.
+    var incarnation: UInt32
+    var session: Session?
+    var id: ClientBytes
+    var token: ClientBytes
+    var started: Instant
+    var deadline: Instant
+    var lastSent: Instant
+    /// While the server is not ready: the request itself.
+    var held: HeldRequest?
+}
+
+/// Where an answer goes.
+enum ReplyTarget {
+    case exchange(ExchangeID)
+    case batch(Batch)
+    /// To the gateway itself.
+    case none
+}
+
+/// The calls in flight of one loop, in a slab.
+struct CallTable {
+    private struct Slot {
+        var generation: UInt32 = 1
+        var call: Call?
+    }
+
+    private var slots: [Slot] = []
+    private var free: [Int32] = []
+    private(set) var count = 0
+    private let capacity: Int
+
+    init(capacity: Int = 1 << 18) {
+        self.capacity = min(capacity, 1 << Int(CallID.slotBits))
+    }
+
+    /// Nil when `capacity` calls are in flight.
+    mutating func insert(_ call: consuming Call) -> CallID? {
+        let slot: Int
+        if let last = free.popLast() {
+            slot = Int(last)
+        } else {
+            guard slots.count < capacity else { return nil }
+            slot = slots.count
+            slots.append(Slot())
+        }
+        slots[slot].call = consume call
+        count += 1
+        return CallID(slot: slot, generation: slots[slot].generation)
+    }
+
+    func contains(_ id: CallID) -> Bool {
+        id.slot < slots.count && slots[id.slot].generation == id.generation && slots[id.slot].call != nil
+    }
+
+    /// The call in place, if it is still in flight.
+    subscript(_ id: CallID) -> Call? {
+        get { contains(id) ? slots[id.slot].call : nil }
+        set {
+            guard contains(id), newValue != nil else { return }
+            slots[id.slot].call = newValue
+        }
+    }
+
+    /// Removes the call if it is in flight at just this process of `backend`.
+    mutating func take(_ id: CallID, from backend: Backend, _ incarnation: UInt32) -> Call? {
+        guard id.slot < slots.count, slots[id.slot].generation == id.generation,
+            slots[id.slot].call?.backend === backend, slots[id.slot].call?.incarnation == incarnation,
+            slots[id.slot].call?.held == nil
+        else { return nil }
+        return remove(id)
+    }
+
+    mutating func remove(_ id: CallID) -> Call? {
+        guard contains(id) else { return nil }
+        let call = slots[id.slot].call
+        slots[id.slot].call = nil
+        // Generation 0 never exists: `CallID.none` finds nothing.
+        slots[id.slot].generation = slots[id.slot].generation == .max ? 1 : slots[id.slot].generation + 1
+        free.append(Int32(truncatingIfNeeded: id.slot))
+        count -= 1
+        return call
+    }
+
+    /// Every call for which `condition` holds, by id. For rare events and the tick; not the call path.
+    func ids(where condition: (Call) -> Bool) -> [CallID] {
+        var found: [CallID] = []
+        for (index, slot) in slots.enumerated() {
+            if let call = slot.call, condition(call) {
+                found.append(CallID(slot: index, generation: slot.generation))
+            }
+        }
+        return found
+    }
+}

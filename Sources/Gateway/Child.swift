@@ -1,0 +1,171 @@
+import CEpollShim
+import MCP
+import Reactor
+import Sandbox
+import System
+import Wire
+
+/// The running process of a server: three pipes and a pidfd, watched by the loop.
+final class Child {
+    let pid: Int32
+    let input: ChildInput
+    private let output: ChildOutput
+    private let errors: ChildErrors
+    private let exit: ChildExit
+    private let process: SpawnedChild
+    private let loop: Loop
+
+    /// Takes the descriptors of `spawned`. On failure they are the caller's still.
+    init(_ spawned: SpawnedChild, backend: Backend, state: LoopState) throws(Errno) {
+        pid = spawned.pid
+        process = spawned
+        loop = state.loop
+        input = ChildInput(loop: loop)
+        output = ChildOutput(backend: backend, state: state)
+        errors = ChildErrors(backend: backend, loop: loop)
+        exit = ChildExit(backend: backend, process: spawned, loop: loop)
+        try loop.attach(input, descriptor: spawned.stdin, as: .writer)
+        try loop.attach(output, descriptor: spawned.stdout, as: .stream)
+        try loop.attach(errors, descriptor: spawned.stderr, as: .stream)
+        try loop.attach(exit, descriptor: spawned.pidfd, as: .readiness)
+    }
+
+    /// The process has been reaped: what is left in its pipes was read by then.
+    func close() {
+        for source in [input, output, errors, exit] as [Source] { loop.close(source) }
+    }
+
+    /// End of file on its standard input: the polite way to ask it to leave (MCP stdio, §Shutdown).
+    func closeInput() { loop.closeAfterFlush(input) }
+    func terminate() { process.signal(SIGTERM) }
+    func kill() { process.kill() }
+
+    /// Ends a process that nobody waits for any more.
+    static func discard(_ spawned: SpawnedChild) { spawned.killAndReap() }
+}
+
+/// The child's standard input. A child that stops reading fills the outbox, and further calls are refused.
+final class ChildInput: Source {
+    override func failed(_ error: Errno) {
+        // The exit that follows tells the story.
+        outbox.removeAll()
+    }
+
+    /// The limit is checked before a call is taken.
+    override func overflowed() {}
+}
+
+/// Cuts the child's standard output into lines (MCP stdio: one message a line).
+final class ChildOutput: Source {
+    private let backend: Backend
+    private let state: LoopState
+    private var partial = ByteQueue()
+    /// True while the rest of a line that was too long is skipped.
+    private var isSkipping = false
+
+    init(backend: Backend, state: LoopState) {
+        self.backend = backend
+        self.state = state
+        super.init(loop: state.loop)
+    }
+
+    override func received(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes
+        while let end = rest.firstLineFeed {
+            let line = UnsafeRawBufferPointer(rebasing: rest[..<end])
+            rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
+            if isSkipping {
+                isSkipping = false
+            } else if partial.isEmpty {
+                take(line)
+            } else {
+                partial.append(line)
+                take(partial.bytes)
+                partial.removeAll()
+            }
+        }
+        guard !rest.isEmpty, !isSkipping else { return }
+        partial.append(rest)
+        if partial.count > Limits.childLineBytes { skip() }
+    }
+
+    /// The call that the long line answers fails; every other one goes on.
+    private func skip() {
+        isSkipping = true
+        let start = UnsafeRawBufferPointer(rebasing: partial.bytes.prefix(256))
+        backend.lineTooLong(start)
+        partial.removeAll()
+    }
+
+    private func take(_ line: UnsafeRawBufferPointer) {
+        backend.received(line)
+    }
+}
+
+/// The child's standard error, kept as its last lines.
+final class ChildErrors: Source {
+    private let backend: Backend
+
+    init(backend: Backend, loop: Loop) {
+        self.backend = backend
+        super.init(loop: loop)
+    }
+
+    override func received(_ bytes: UnsafeRawBufferPointer) { backend.stderr(bytes) }
+}
+
+/// The process itself: readable when it has ended.
+final class ChildExit: Source {
+    private let backend: Backend
+    private let process: SpawnedChild
+
+    init(backend: Backend, process: SpawnedChild, loop: Loop) {
+        self.backend = backend
+        self.process = process
+        super.init(loop: loop)
+    }
+
+    override func ready() {
+        guard let status = process.reap() else { return }
+        backend.childExited(status)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Index of the first LF; glibc's memchr reads 32 bytes a step.
+    var firstLineFeed: Int? {
+        guard let base = baseAddress, count > 0, let found = memchr(base, 10, count) else { return nil }
+        return UnsafeRawPointer(found) - base
+    }
+}
+
+/// The last lines of a stream, each cut at `lineBytes`.
+struct LineRing {
+    private(set) var lines: [String] = []
+    private var partial: [UInt8] = []
+    private let limit: Int
+    private let lineBytes: Int
+
+    init(lines: Int, lineBytes: Int) {
+        limit = lines
+        self.lineBytes = lineBytes
+    }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        for byte in bytes {
+            if byte == 10 {
+                push()
+            } else if partial.count < lineBytes {
+                partial.append(byte)
+            }
+        }
+    }
+
+    private mutating func push() {
+        while partial.last == 13 { partial.removeLast() }
+        defer { partial.removeAll(keepingCapacity: true) }
+        guard !partial.isEmpty else { return }
+        if lines.count == limit { lines.removeFirst() }
+        lines.append(String(decoding: partial, as: UTF8.self))
+    }
+}

@@ -1,0 +1,375 @@
+import Reactor
+import System
+import Wire
+
+/// One HTTP/1.1 connection: reads requests in order, hands each to the router, and writes its answer before
+/// it looks at the next one. It decides deadlines and lifetimes; what a request means is the router's.
+final class Connection: Source {
+    /// What the reading side waits for.
+    enum Phase: Equatable {
+        /// The head of a request; `idle` while not one byte of it has come.
+        case head(idle: Bool)
+        /// The rest of a body whose length is known.
+        case body
+        /// The rest of a chunked body.
+        case chunks
+        /// The answer to the request of this `sequence`.
+        case answering
+        /// An event stream or a streamed answer is open.
+        case streaming
+        /// The last answer is leaving; what still arrives is dropped.
+        case lingering
+        case closed
+    }
+
+    let state: LoopState
+    private(set) var phase = Phase.head(idle: true)
+    /// Ordinal of the current request; an answer for another one is stale.
+    private(set) var sequence: UInt32 = 0
+    /// When `phase` becomes a timeout.
+    private(set) var deadline: Instant
+    /// Position in the loop's list of connections.
+    var index = 0
+    /// The call this connection waits for, if it is one of this loop's.
+    var call = CallID.none
+    /// True when the peer's leaving ends the work: a request of a stateless revision.
+    var cancelsOnLeave = false
+    /// The loop that works on the current request.
+    var servingLoop: UInt16
+    /// Last time bytes left while some wait.
+    private var outboxBytes = 0
+
+    private var inbox = ByteQueue()
+    private var resumeAt = 0
+    private var head = RequestHead()
+    private var chunkedHead = ByteQueue()
+    private var chunkedBody = ByteQueue()
+    private var chunks = ChunkDecoder()
+    private var isProcessing = false
+    private var isPaused = false
+    private var peerHasEnded = false
+    private var keepAlive = true
+    private var answersHead = false
+    private var origin: [UInt8] = []
+
+    init(state: LoopState) {
+        self.state = state
+        deadline = state.loop.now.advanced(milliseconds: Limits.headSeconds * 1000)
+        servingLoop = UInt16(truncatingIfNeeded: state.loop.index)
+        super.init(loop: state.loop)
+    }
+
+    var exchange: ExchangeID {
+        ExchangeID(
+            loop: UInt16(truncatingIfNeeded: state.loop.index), slot: handle.slot,
+            generation: handle.generation, stream: sequence)
+    }
+
+    // MARK: Reading
+
+    override func received(_ bytes: UnsafeRawBufferPointer) {
+        switch phase {
+        case .head, .body, .chunks: take(bytes)
+        case .answering, .streaming: hold(bytes)
+        case .lingering, .closed: return
+        }
+    }
+
+    /// Parses straight from the poller's scratch; only what is incomplete is kept.
+    private func take(_ bytes: UnsafeRawBufferPointer) {
+        if inbox.isEmpty {
+            let used = process(bytes)
+            if used < bytes.count, phase != .lingering, phase != .closed {
+                inbox.append(UnsafeRawBufferPointer(rebasing: bytes[used...]))
+            }
+        } else {
+            inbox.append(bytes)
+            processInbox()
+        }
+    }
+
+    private func processInbox() {
+        let used = process(inbox.bytes)
+        if phase == .lingering || phase == .closed {
+            inbox.removeAll()
+        } else {
+            inbox.consume(used)
+        }
+    }
+
+    /// A request that comes while another is answered waits; too many bytes of them stop the reading.
+    private func hold(_ bytes: UnsafeRawBufferPointer) {
+        inbox.append(bytes)
+        if inbox.count > Limits.pipelinedBytes, !isPaused {
+            isPaused = true
+            state.loop.pauseReading(self)
+        }
+    }
+
+    /// Works through whole requests; returns the bytes used up.
+    private func process(_ bytes: UnsafeRawBufferPointer) -> Int {
+        isProcessing = true
+        defer { isProcessing = false }
+        var offset = 0
+        while offset < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            do {
+                let used: Int
+                switch phase {
+                case .head: used = try readHead(rest)
+                case .body: used = readBody(rest)
+                case .chunks: used = try readChunks(rest)
+                case .answering, .streaming, .lingering, .closed: return offset
+                }
+                offset += used
+                if used == 0, phase != .chunks { return offset }
+                if used == 0, phase == .chunks, rest.isEmpty { return offset }
+            } catch {
+                refuse(error)
+                return bytes.count
+            }
+        }
+        return offset
+    }
+
+    /// Returns the bytes used: 0 while more must come, since a body of known length is read where it lies,
+    /// behind its head.
+    private func readHead(_ bytes: UnsafeRawBufferPointer) throws(Refusal) -> Int {
+        if phase == .head(idle: true) {
+            phase = .head(idle: false)
+            deadline = state.loop.now.advanced(milliseconds: Limits.headSeconds * 1000)
+        }
+        guard let parsed = try RequestParser.parse(bytes, resumeAt: &resumeAt) else { return 0 }
+        head = parsed
+        resumeAt = 0
+        startRequest(bytes)
+        switch head.framing {
+        case .none:
+            dispatch(bytes, bodyCount: 0)
+            return head.length
+        case .length(let count):
+            guard count <= state.shared.limits.requestBodyBytes else {
+                throw Refusal(413, bodyTooLong)
+            }
+            if bytes.count - head.length >= count {
+                dispatch(bytes, bodyCount: count)
+                return head.length + count
+            }
+            phase = .body
+            expectBody(count)
+            return 0
+        case .chunked:
+            phase = .chunks
+            expectBody(state.shared.limits.requestBodyBytes)
+            chunks = ChunkDecoder()
+            chunkedBody.removeAll()
+            chunkedHead.removeAll()
+            chunkedHead.append(UnsafeRawBufferPointer(rebasing: bytes[..<head.length]))
+            return head.length
+        }
+    }
+
+    private var bodyTooLong: String {
+        "The request body is longer than \(state.shared.limits.requestBodyBytes) bytes."
+    }
+
+    private func expectBody(_ count: Int) {
+        let seconds = Limits.bodySecondsBase + count / Limits.bodyBytesPerSecond
+        deadline = state.loop.now.advanced(milliseconds: seconds * 1000)
+        // RFC 9110 §10.1.1: only now is the head accepted.
+        if head.expectsContinue, !head.isHTTP10 {
+            ResponseWriter.continue100(into: &outbox)
+            state.loop.flushLater(self)
+        }
+    }
+
+    private func readBody(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard case .length(let count) = head.framing, bytes.count - head.length >= count else { return 0 }
+        dispatch(bytes, bodyCount: count)
+        return head.length + count
+    }
+
+    private func readChunks(_ bytes: UnsafeRawBufferPointer) throws(Refusal) -> Int {
+        let step = try chunks.decode(
+            bytes, into: &chunkedBody, bodyBytesMax: state.shared.limits.requestBodyBytes)
+        guard step.isDone else { return step.consumed }
+        phase = .answering
+        let body = chunkedBody.bytes
+        state.route(self, head, chunkedHead.bytes, body)
+        chunkedHead.removeAll()
+        chunkedBody.removeAll()
+        return step.consumed
+    }
+
+    /// The parts of the head that decide how the answer must look.
+    private func startRequest(_ bytes: UnsafeRawBufferPointer) {
+        sequence &+= 1
+        call = .none
+        cancelsOnLeave = false
+        servingLoop = UInt16(truncatingIfNeeded: state.loop.index)
+        keepAlive = head.keepAlive && !state.isDraining
+        answersHead = head.method == .head
+        if let range = head[.origin] {
+            origin = Array(range.of(bytes))
+        } else if !origin.isEmpty {
+            origin = []
+        }
+        state.counters.requests &+= 1
+    }
+
+    private func dispatch(_ bytes: UnsafeRawBufferPointer, bodyCount: Int) {
+        phase = .answering
+        let headBytes = UnsafeRawBufferPointer(rebasing: bytes[..<head.length])
+        let body = UnsafeRawBufferPointer(rebasing: bytes[head.length..<(head.length + bodyCount)])
+        state.route(self, head, headBytes, body)
+    }
+
+    /// A request that cannot be understood: answered, then the connection ends, since where the next request
+    /// would begin is unknown (RFC 9112 §6.3).
+    private func refuse(_ refusal: Refusal) {
+        state.counters.refused &+= 1
+        sequence &+= 1
+        keepAlive = false
+        answersHead = false
+        origin = []
+        phase = .answering
+        state.answer(
+            exchange, AnswerHead(status: refusal.status, contentType: AnswerHead.json),
+            ErrorBody.control(status: refusal.status, message: refusal.reason))
+    }
+
+    // MARK: Answering
+
+    /// Writes the head of the answer; false when `exchange` is no longer this connection's.
+    func begin(_ answer: AnswerHead, framing: ResponseWriter.BodyFraming) {
+        if isLastAnswer { keepAlive = false }
+        let mayCarryBody = !(answersHead || answer.status == 204 || answer.status == 304)
+        ResponseWriter.head(
+            status: answer.status, contentType: answer.contentType, framing: framing, keepAlive: keepAlive,
+            date: state.date.bytes, into: &outbox
+        ) { out in
+            if !answer.lines.isEmpty { out.append(answer.lines) }
+            if !origin.isEmpty { state.shared.access.appendCORS(origin, into: &out) }
+        }
+        isBodySuppressed = !mayCarryBody
+    }
+
+    /// HEAD, 204 and 304 have heads alone.
+    private(set) var isBodySuppressed = false
+
+    private var isLastAnswer: Bool { peerHasEnded || state.isDraining || head.isHTTP10 && !head.keepAlive }
+
+    /// The answer is complete: the next request may be read.
+    func finish() {
+        call = .none
+        cancelsOnLeave = false
+        state.loop.flushLater(self)
+        guard keepAlive else { return linger() }
+        phase = .head(idle: true)
+        deadline = state.loop.now.advanced(milliseconds: state.shared.limits.idleSeconds * 1000)
+        if !isProcessing, !inbox.isEmpty { processInbox() }
+        if isPaused, inbox.count <= Limits.pipelinedBytes {
+            isPaused = false
+            state.loop.resumeReading(self)
+        }
+        if peerHasEnded, inbox.isEmpty || phase == .head(idle: false), phase != .answering { linger() }
+    }
+
+    /// An event stream begins: chunked, or until close for an HTTP/1.0 client.
+    func beginStream(_ answer: AnswerHead) {
+        phase = .streaming
+        if head.isHTTP10 { keepAlive = false }
+        begin(answer, framing: head.isHTTP10 ? .close : .chunked)
+        state.loop.flushLater(self)
+    }
+
+    var streamIsChunked: Bool { !head.isHTTP10 }
+
+    func endStream() {
+        if streamIsChunked { ResponseWriter.lastChunk(into: &outbox) }
+        finish()
+    }
+
+    // MARK: Ending
+
+    /// Sends what waits, then closes our side and reads on for a moment: closing a socket with unread bytes
+    /// would reset it, and the peer would lose the answer.
+    private func linger() {
+        phase = .lingering
+        deadline = state.loop.now.advanced(milliseconds: Limits.lingerSeconds * 1000)
+        inbox.removeAll()
+        if peerHasEnded {
+            state.loop.closeAfterFlush(self)
+        } else {
+            wantsDrained = true
+            state.loop.flushLater(self)
+        }
+    }
+
+    override func drained() {
+        guard phase == .lingering else { return }
+        wantsDrained = false
+        state.loop.shutdownWriting(self)
+    }
+
+    /// The peer has closed its side (RFC 9112 §9.6): what it asked is still answered, unless leaving cancels.
+    override func ended() {
+        peerHasEnded = true
+        switch phase {
+        case .answering, .streaming: if cancelsOnLeave { abandon() }
+        default: state.loop.closeAfterFlush(self)
+        }
+    }
+
+    override func failed(_ error: Errno) {
+        if phase == .answering || phase == .streaming { state.abandon(self) }
+        close()
+    }
+
+    private func abandon() {
+        state.abandon(self)
+        close()
+    }
+
+    func close() {
+        guard phase != .closed else { return }
+        phase = .closed
+        state.loop.close(self)
+    }
+
+    override func overflowed() {
+        state.counters.slowReaders &+= 1
+        failed(Errno(ETIMEDOUT, "writing an answer"))
+    }
+
+    override func detached() {
+        phase = .closed
+        state.remove(self)
+    }
+
+    /// Once a second.
+    func tick(_ now: Instant) {
+        if outbox.isEmpty {
+            outboxBytes = 0
+        } else if outboxBytes == 0 {
+            outboxBytes = outbox.count
+            stalledSince = now
+        } else if outbox.count < outboxBytes {
+            outboxBytes = outbox.count
+            stalledSince = now
+        } else if now.milliseconds(since: stalledSince) > Limits.stalledWriteSeconds * 1000 {
+            return failed(Errno(ETIMEDOUT, "writing an answer"))
+        }
+        guard now > deadline else { return }
+        switch phase {
+        case .head(idle: true), .lingering: close()
+        case .head(idle: false):
+            refuse(Refusal(408, "The request head did not arrive within \(Limits.headSeconds) s."))
+        case .body, .chunks:
+            refuse(Refusal(408, "The request body did not arrive in time."))
+        case .answering, .streaming, .closed: return
+        }
+    }
+
+    private var stalledSince = Instant.now()
+}

@@ -1,0 +1,231 @@
+import MCP
+import System
+import Wire
+
+/// What each method does. Lists, `initialize`, `server/discover` and `ping` are answered from memory;
+/// `tools/call`, `prompts/get`, `resources/read` and `completion/complete` go to the server that has the thing.
+extension SandboxHome {
+    func legacy(_ request: NorthRequest, _ method: MethodName, _ session: Session) {
+        guard method.isLegacyRequest(in: session.revision) else { return unknownMethod(request, isModern: false) }
+        switch method {
+        case .ping: respond(request, .ok) { NorthResults.empty(id: request.rawID, into: &$0) }
+        case .setLevel:
+            let level = LogLevels.rank(request.envelope.level.of(request.body))
+            guard level >= 0 else {
+                return fail(request, .invalidParams("params.level is not a log level", isModern: false))
+            }
+            session.logLevel = level
+            respond(request, .ok) { NorthResults.empty(id: request.rawID, into: &$0) }
+        case .subscribe, .unsubscribe: unknownMethod(request, isModern: false)
+        default: common(request, method, session)
+        }
+    }
+
+    func modern(_ request: NorthRequest, _ method: MethodName) {
+        switch method {
+        case .discover: respond(request, .ok) { NorthResults.discover(id: request.rawID, into: &$0) }
+        case .listen: listen(request)
+        default: common(request, method, nil)
+        }
+    }
+
+    private func common(_ request: NorthRequest, _ method: MethodName, _ session: Session?) {
+        let isModern = session == nil
+        switch method {
+        case .toolsList: list(request, .tools, isModern)
+        case .promptsList: list(request, .prompts, isModern)
+        case .resourcesList: list(request, .resources, isModern)
+        case .templatesList: list(request, .templates, isModern)
+        case .toolsCall: forward(request, .call, session)
+        case .promptsGet: forward(request, .get, session)
+        case .resourcesRead: forward(request, .read, session)
+        case .complete: forward(request, .complete, session)
+        default: unknownMethod(request, isModern: isModern)
+        }
+    }
+
+    /// Notifications of a legacy client.
+    func notice(_ request: NorthRequest, _ method: MethodName, _ session: Session) {
+        guard method == .cancelled else { return }
+        let wanted = request.envelope.requestID.of(request.body)
+        guard !wanted.isEmpty else { return }
+        let ids = state.calls.ids { $0.session === session && $0.id.equals(wanted) }
+        for id in ids {
+            guard let call = state.calls[id] else { continue }
+            state.finishCancelled(id, reason: "cancelled by the client")
+            // The exchange must end; what it says is dropped by the client (cancellation §Behavior).
+            state.reply(
+                call,
+                failure: CallFailure(rest: .internal, code: -32800, message: "Request cancelled"))
+        }
+    }
+
+    /// A batch is its messages one by one; the answers come back together.
+    func batch(_ request: NorthRequest, _ session: Session) {
+        var elements: [(Envelope, UnsafeRawBufferPointer)] = []
+        var walker = BatchWalker(request.body)
+        while let range = walker.next() {
+            let bytes = range.of(request.body)
+            if let envelope = try? Envelope.scan(bytes) { elements.append((envelope, bytes)) }
+        }
+        let requests = elements.filter { $0.0.kind == .request }.count
+        guard requests > 0 else {
+            for (envelope, bytes) in elements where envelope.kind == .notification {
+                notice(part(request, envelope, bytes, request.target), MethodName(envelope, in: bytes), session)
+            }
+            return state.answer(request.inbound.exchange, .accepted, [])
+        }
+        let batch = Batch(exchange: request.inbound.exchange, requests: requests)
+        for (envelope, bytes) in elements {
+            let one = part(request, envelope, bytes, .batch(batch))
+            let method = MethodName(envelope, in: bytes)
+            if envelope.kind == .request { legacy(one, method, session) }
+            if envelope.kind == .notification { notice(one, method, session) }
+        }
+    }
+
+    private func part(
+        _ request: NorthRequest, _ envelope: Envelope, _ bytes: UnsafeRawBufferPointer, _ target: ReplyTarget
+    ) -> NorthRequest {
+        NorthRequest(
+            inbound: request.inbound, envelope: envelope, body: bytes,
+            id: Classifier.replyID(envelope, bytes), target: target)
+    }
+
+    // MARK: From memory
+
+    private func list(_ request: NorthRequest, _ kind: ListCatalog.Kind, _ isModern: Bool) {
+        guard request.envelope.cursor.isEmpty else {
+            return fail(request, .unknownCursor(isModern: isModern))
+        }
+        respond(request, .ok) { catalog.write(kind, isModern: isModern, id: request.rawID, into: &$0) }
+    }
+
+    /// Answers with what `write` appends; its length is found by writing it once into a counter's place.
+    func respond(_ request: NorthRequest, _ head: AnswerHead, _ write: (inout Outbox) -> Void) {
+        switch request.target {
+        case .none: return
+        case .batch(let batch): batch.add(state, write)
+        case .exchange(let exchange):
+            let body = state.collectOwned(write)
+            if request.accepts.json {
+                state.answer(exchange, head, length: body.count) { $0.append(owned: body) }
+            } else {
+                state.openStream(exchange, AnswerHead(status: 200, contentType: AnswerHead.eventStream, lines: head.lines + AnswerHead.stream.lines))
+                state.sendEvent(exchange) { $0.append(owned: body) }
+                state.endStream(exchange)
+            }
+        }
+    }
+
+    func fail(_ request: NorthRequest, _ failure: RPCFailure) {
+        switch request.target {
+        case .none: return
+        case .batch(let batch): batch.add(state) { failure.write(id: request.id, into: &$0) }
+        case .exchange: refuse(request.inbound, failure, id: request.id)
+        }
+    }
+
+    private func unknownMethod(_ request: NorthRequest, isModern: Bool) {
+        fail(request, .methodNotFound(request.envelope.method.of(request.body), isModern: isModern))
+    }
+
+    // MARK: To a server
+
+    private func forward(_ request: NorthRequest, _ kind: Call.Kind, _ session: Session?) {
+        let isModern = session == nil
+        guard let range = RequestRewriter.targetRange(request.envelope, kind.method, request.body) else {
+            return fail(request, .invalidParams(kind.missingTarget, isModern: isModern))
+        }
+        let name = range.of(request.body)
+        guard let route = catalog.route(kind.method, request.envelope, request.body, name: name),
+            route.server < backends.count
+        else {
+            return fail(request, kind.notFound(name, isModern: isModern))
+        }
+        let accepts = request.accepts
+        let now = state.loop.now
+        let limit = state.shared.limits.callSeconds
+        var isBatch = false
+        if case .batch = request.target { isBatch = true }
+        let call = Call(
+            kind: kind, isModern: isModern, mayStream: accepts.eventStream && !isBatch,
+            mustStream: !accepts.json && !isBatch, target: request.target, backend: backends[route.server],
+            incarnation: backends[route.server].incarnation, session: session, id: ClientBytes(request.rawID),
+            token: ClientBytes(request.envelope.metaProgressToken.of(request.body)), started: now,
+            deadline: now.advanced(milliseconds: limit * 1000), lastSent: now, held: nil)
+        if let failure = start(call, request, route) { return fail(request, failure.rpc) }
+    }
+
+    /// Sends the call, or holds it while its server starts; returns why neither is possible.
+    func start(_ call: consuming Call, _ request: NorthRequest, _ route: ListCatalog.Route) -> CallFailure? {
+        let backend = call.backend
+        if let busy = backend.busy { return busy }
+        let isModern = call.isModern
+        let method = call.kind.method
+        let exchange = request.inbound.exchange
+        guard !backend.canTake else {
+            guard let id = state.calls.insert(call) else { return backend.unavailable("Too many calls in flight.") }
+            state.note(exchange, call: id, cancelsOnLeave: isModern)
+            backend.send(
+                id, request.body, request.envelope, method: method, target: route.target,
+                dropsEnvelope: isModern)
+            return nil
+        }
+        switch backend.phase {
+        case .resolving, .starting, .backoff: break
+        case .ready, .crashLoop, .failed, .needsAuth, .stopping, .stopped:
+            return backend.unavailable(backend.notReady)
+        }
+        call.held = HeldRequest(request, route)
+        call.deadline = state.loop.now.advanced(milliseconds: Limits.heldCallSeconds * 1000)
+        guard let id = state.calls.insert(call) else { return backend.unavailable("Too many calls in flight.") }
+        state.note(exchange, call: id, cancelsOnLeave: isModern)
+        backend.heldCalls.append(id)
+        return nil
+    }
+}
+
+extension HeldRequest {
+    init(_ request: NorthRequest, _ route: ListCatalog.Route) {
+        bytes = OwnedBytes(copying: request.body)
+        envelope = request.envelope
+        original = []
+        cutBytes = 0
+        switch route.target {
+        case .unchanged: break
+        case .renamed(let name): original = Array(name)
+        case .withoutPrefix(let count): cutBytes = count
+        }
+    }
+}
+
+extension Call.Kind {
+    fileprivate var missingTarget: String {
+        switch self {
+        case .read: "params.uri must be a string"
+        case .complete: "params.ref must be a ref/prompt with a name or a ref/resource with a uri"
+        default: "params.name must be a string"
+        }
+    }
+
+    fileprivate func notFound(_ name: UnsafeRawBufferPointer, isModern: Bool) -> RPCFailure {
+        switch self {
+        case .call, .rest: .unknown("tool", name)
+        case .get: .unknown("prompt", name)
+        case .read: .resourceNotFound(uri: name, isModern: isModern)
+        default: .invalidParams("params.ref names nothing that is listed", isModern: isModern)
+        }
+    }
+}
+
+extension ListKind {
+    /// Its name in the filter of `subscriptions/listen`.
+    var filterName: String {
+        switch self {
+        case .tools: "toolsListChanged"
+        case .prompts: "promptsListChanged"
+        case .resources: "resourcesListChanged"
+        }
+    }
+}

@@ -1,0 +1,260 @@
+import MCP
+import System
+import Wire
+
+/// The MCP endpoint of a sandbox (Streamable HTTP): every revision on one URL, told apart request by request.
+extension SandboxHome {
+    func receive(_ inbound: Inbound) {
+        switch inbound.head.method {
+        case .post: post(inbound)
+        case .get: openStream(inbound)
+        case .delete: endSession(inbound)
+        default:
+            let failure = RPCFailure.http(405, "This endpoint knows POST, GET and DELETE.")
+            state.answer(
+                inbound.exchange,
+                AnswerHead(status: 405, contentType: AnswerHead.json).with("Allow", "GET, POST, DELETE, OPTIONS"),
+                failure.bytes(id: nil))
+        }
+    }
+
+    private func post(_ inbound: Inbound) {
+        guard Self.isJSON(inbound.value(.contentType)) else {
+            return refuse(inbound, .http(415, "Content-Type must be application/json."))
+        }
+        let body = inbound.body
+        let envelope: Envelope
+        do {
+            envelope = try Envelope.scan(body)
+        } catch {
+            return refuse(inbound, RPCFailure(error))
+        }
+        let headers = RoutingHeaders(inbound.head, in: inbound.headBytes)
+        let session = inbound.value(.mcpSessionID).flatMap { find($0) }
+        let id = Classifier.replyID(envelope, body)
+        let request = NorthRequest(
+            inbound: inbound, envelope: envelope, body: body, id: id, target: .exchange(inbound.exchange))
+        switch Classifier.classify(envelope, body, headers: headers, session: session?.revision) {
+        case .refuse(let failure): refuse(inbound, failure, id: id)
+        case .modernRequest(let method): modern(request, method)
+        case .modernNotification: state.answer(inbound.exchange, .accepted, [])
+        case .legacyInitialize: initialize(request)
+        case .legacyRequest(let method):
+            withSession(inbound, session, headers, id: id) { legacy(request, method, $0) }
+        case .legacyNotification(let method):
+            withSession(inbound, session, headers, id: nil) {
+                notice(request, method, $0)
+                state.answer(inbound.exchange, .accepted, [])
+            }
+        case .legacyResponse:
+            withSession(inbound, session, headers, id: nil) { _ in
+                state.answer(inbound.exchange, .accepted, [])
+            }
+        case .legacyBatch:
+            withSession(inbound, session, headers, id: nil) { batch(request, $0) }
+        }
+    }
+
+    /// RFC 9110 §8.3.1: parameters such as charset do not matter.
+    static func isJSON(_ type: UnsafeRawBufferPointer?) -> Bool {
+        let wanted: StaticString = "application/json"
+        guard let type, type.count >= 16 else { return false }
+        for i in 0..<16 where type[i] | 0x20 != wanted.utf8Start[i] | 0x20 { return false }
+        return type.count == 16 || type[16] == UInt8(ascii: ";") || type[16] == 0x20
+    }
+
+    func refuse(_ inbound: Inbound, _ failure: RPCFailure, id: UnsafeRawBufferPointer? = nil) {
+        state.counters.refused &+= 1
+        var head = AnswerHead(status: failure.httpStatus, contentType: AnswerHead.json)
+        if failure.httpStatus == 405 { head = head.with("Allow", "POST") }
+        state.answer(inbound.exchange, head, length: failure.byteCount(id: id)) {
+            failure.write(id: id, into: &$0)
+        }
+    }
+
+    // MARK: Sessions (2025-11-25 and earlier)
+
+    /// A session by its id. One that this process does not know but whose seal is this sandbox's comes back to
+    /// life: clients outlive a restart of the gateway.
+    private func find(_ id: UnsafeRawBufferPointer) -> Session? {
+        if let session = sessions.find(id) { return session }
+        guard !sessions.hasEnded(id),
+            let opened = self.id.withRawUTF8({ SessionID(opening: id, key: sessionKey, sandbox: $0) })
+        else { return nil }
+        let session = Session(id: Array(id), revision: opened.revision, now: state.loop.now)
+        sessions.insert(session)
+        return session
+    }
+
+    /// The rules that every legacy message but `initialize` is under (Streamable HTTP §Session Management).
+    private func withSession(
+        _ inbound: Inbound, _ session: Session?, _ headers: RoutingHeaders, id: UnsafeRawBufferPointer?,
+        _ work: (Session) -> Void
+    ) {
+        guard inbound.head[.mcpSessionID] != nil else { return refuse(inbound, .sessionRequired, id: id) }
+        guard let session, !inbound.head.isDuplicated(.mcpSessionID) else {
+            return refuse(inbound, .sessionNotFound, id: id)
+        }
+        session.lastUsed = state.loop.now
+        work(session)
+    }
+
+    private func initialize(_ request: NorthRequest) {
+        let revision = Initialization.negotiate(request.envelope, request.body)
+        let capabilities = ClientCapabilities(initialize: request.envelope, request.body)
+        let sealed = id.withRawUTF8 {
+            SessionID(
+                revision: revision, capabilities: capabilities, createdUnixSeconds: Int64(WallClock.unixSeconds())
+            ).sealed(key: sessionKey, sandbox: $0)
+        }
+        sessions.insert(Session(id: sealed, revision: revision, now: state.loop.now))
+        var head = AnswerHead.ok
+        head.lines = Array("Mcp-Session-Id: ".utf8) + sealed + [13, 10]
+        respond(request, head) { NorthResults.initialize(id: request.rawID, revision: revision, into: &$0) }
+    }
+
+    private func endSession(_ inbound: Inbound) {
+        if let failure = Classifier.refusalWithoutBody(RoutingHeaders(inbound.head, in: inbound.headBytes)) {
+            return refuse(inbound, failure)
+        }
+        let session = inbound.value(.mcpSessionID).flatMap { find($0) }
+        withSession(inbound, session, RoutingHeaders(), id: nil) { session in
+            session.stream?.end(state)
+            streams.removeAll { $0.session === session }
+            sessions.end(session)
+            state.answer(inbound.exchange, AnswerHead(status: 200, contentType: nil), [])
+        }
+    }
+
+    // MARK: Streams
+
+    /// GET: the stream for messages that no request asked for. A session has one; a second GET takes its
+    /// place, since a client that comes back knows better than we whether the first still lives.
+    private func openStream(_ inbound: Inbound) {
+        if let failure = Classifier.refusalWithoutBody(RoutingHeaders(inbound.head, in: inbound.headBytes)) {
+            return refuse(inbound, failure)
+        }
+        guard Accepts(inbound.value(.accept)).eventStream else {
+            return refuse(inbound, .http(406, "GET opens an event stream: accept text/event-stream."))
+        }
+        let session = inbound.value(.mcpSessionID).flatMap { find($0) }
+        withSession(inbound, session, RoutingHeaders(), id: nil) { session in
+            guard streams.count < Limits.streamsPerSandbox else { return refuse(inbound, tooManyStreams) }
+            if let earlier = session.stream {
+                earlier.end(state)
+                streams.removeAll { $0 === earlier }
+            }
+            let stream = EventStream(
+                exchange: inbound.exchange, session: session, subscription: [],
+                kinds: Set(ListKind.allCases), now: state.loop.now)
+            session.stream = stream
+            open(stream)
+            if !session.unseenChanges.isEmpty {
+                stream.announce(session.unseenChanges, state)
+                session.unseenChanges = []
+            }
+        }
+    }
+
+    private var tooManyStreams: RPCFailure {
+        .http(429, "This sandbox has \(Limits.streamsPerSandbox) open streams already.")
+    }
+
+    private func open(_ stream: EventStream) {
+        streams.append(stream)
+        state.note(stream.exchange, call: .none, cancelsOnLeave: true)
+        state.openStream(stream.exchange, .stream)
+        state.sendComment(stream.exchange)
+    }
+
+    /// The client of a stream has left.
+    func streamGone(_ exchange: ExchangeID) {
+        guard let index = streams.firstIndex(where: { $0.exchange == exchange }) else { return }
+        let stream = streams.remove(at: index)
+        if stream.session?.stream === stream { stream.session?.stream = nil }
+    }
+
+    /// `subscriptions/listen` of 2026-07-28: acknowledged at once, since the lists are ours to watch.
+    func listen(_ request: NorthRequest) {
+        guard case .exchange(let exchange) = request.target else { return }
+        guard request.accepts.eventStream else {
+            return fail(request, .http(406, "subscriptions/listen answers with text/event-stream."))
+        }
+        guard streams.count < Limits.streamsPerSandbox else { return fail(request, tooManyStreams) }
+        let asked = (try? JSONValue.parse(request.envelope.notifications.of(request.body)))?.objectValue
+        var kinds: Set<ListKind> = []
+        var honoured = JSONObject()
+        for kind in ListKind.allCases where asked?[kind.filterName]?.boolValue == true {
+            kinds.insert(kind)
+            honoured[kind.filterName] = .bool(true)
+        }
+        let stream = EventStream(
+            exchange: exchange, session: nil, subscription: Array(request.rawID), kinds: kinds,
+            now: state.loop.now)
+        streams.append(stream)
+        state.note(exchange, call: .none, cancelsOnLeave: true)
+        state.openStream(exchange, .stream)
+        let filter = JSONValue.object(honoured).serialized()
+        state.sendEvent(exchange) { out in
+            out.append(#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"#)
+            out.append(#""io.modelcontextprotocol/subscriptionId":"#)
+            out.append(request.rawID)
+            out.append(#"},"notifications":"#)
+            out.append(filter)
+            out.append("}}")
+        }
+    }
+}
+
+/// A request as the era-specific parts see it. Its bytes are valid during the call that hands it over.
+struct NorthRequest {
+    var inbound: Inbound
+    var envelope: Envelope
+    var body: UnsafeRawBufferPointer
+    /// Raw JSON; nil for a notification.
+    var id: UnsafeRawBufferPointer?
+    var target: ReplyTarget
+
+    var rawID: UnsafeRawBufferPointer { id ?? UnsafeRawBufferPointer(start: nil, count: 0) }
+    var accepts: Accepts { Accepts(inbound.value(.accept)) }
+}
+
+/// What the client takes as an answer (RFC 9110 §12.5.1); without the field, or with `*/*`, JSON.
+struct Accepts {
+    let json: Bool
+    let eventStream: Bool
+
+    init(_ value: UnsafeRawBufferPointer?) {
+        guard let value, !value.isEmpty else {
+            json = true
+            eventStream = false
+            return
+        }
+        eventStream = value.contains("text/event-stream")
+        json = !eventStream || value.contains("application/json") || value.contains("*/*")
+            || value.contains("application/*")
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Case-insensitive search for a short ASCII text.
+    func contains(_ text: StaticString) -> Bool {
+        let wanted = text.utf8CodeUnitCount
+        guard count >= wanted, wanted > 0 else { return false }
+        var start = 0
+        while start <= count - wanted {
+            var same = 0
+            while same < wanted, self[start + same] | 0x20 == text.utf8Start[same] | 0x20 { same += 1 }
+            if same == wanted { return true }
+            start += 1
+        }
+        return false
+    }
+}
+
+extension String {
+    func withRawUTF8<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        var copy = self
+        return copy.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+    }
+}

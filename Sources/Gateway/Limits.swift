@@ -1,0 +1,78 @@
+/// Every number that bounds the data plane, with its unit and its reason.
+/// The operator's configuration can lower or raise those that `GatewayConfiguration.limits` names.
+public enum Limits {
+    /// Seconds until a request's whole head must have arrived (slowloris).
+    public static let headSeconds = 10
+    /// Seconds until a request's whole body must have arrived: `bodySecondsBase` and one more for each
+    /// `bodyBytesPerSecond`, so that a slow honest upload lives and a drip does not.
+    public static let bodySecondsBase = 30
+    public static let bodyBytesPerSecond = 16 * 1024
+    /// Seconds an idle keep-alive connection is kept. E2B's SDK pools idle connections for 300 s and does
+    /// not retry a request on one that was just closed, so we must outlast it.
+    public static let idleSeconds = 620
+    /// Seconds a peer may read nothing of an answer that waits for it.
+    public static let stalledWriteSeconds = 30
+    /// Seconds we keep reading after a refusal, so that the peer sees the answer and not a reset.
+    public static let lingerSeconds = 2
+    /// Bytes of a request body. MCP's Python servers refuse more than 4 MiB too.
+    public static let requestBodyBytes = 4 * 1024 * 1024
+    /// Bytes of further pipelined requests that wait while one is being answered.
+    public static let pipelinedBytes = 64 * 1024
+    /// Open client connections of one loop; descriptors are the scarce thing.
+    public static let connectionsPerLoop = 16_000
+
+    /// Bytes of one line from a child: larger results answer with an error, for that call alone.
+    public static let childLineBytes = 32 * 1024 * 1024
+    /// Bytes that may wait for a child which does not read its input; more calls are refused as busy.
+    public static let childInputBytes = 8 * 1024 * 1024
+    /// Calls in flight at one server; more are refused as busy.
+    public static let callsPerServer = 1024
+    /// Calls that wait for a server that is starting or restarting.
+    public static let heldCallsPerServer = 128
+    /// Seconds such a call waits before it is told what state the server is in.
+    public static let heldCallSeconds = 20
+    /// Seconds a call may take without an answer or progress.
+    public static let callSeconds = 300
+    /// Seconds of silence after which an uncommitted answer becomes an event stream with comments, so that
+    /// proxies in between keep the connection.
+    public static let commitSeconds = 15
+    /// Seconds between comments on an open event stream.
+    public static let keepAliveSeconds = 15
+    /// Bytes that may wait on an event stream whose reader is slow; over it the stream is cut.
+    public static let eventStreamBytes = 1024 * 1024
+    /// Legacy sessions of one sandbox; the one idle for longest makes room.
+    public static let sessionsPerSandbox = 1024
+    /// Seconds a legacy session lives without a request or an open stream.
+    public static let sessionIdleSeconds = 1800
+    /// Listen streams and GET streams of one sandbox.
+    public static let streamsPerSandbox = 4096
+    /// Messages in one batch of revision 2025-03-26.
+    public static let batchMessages = 64
+    /// Bytes of the JSON-RPC id and of a progress token that a client may choose.
+    public static let idBytes = 512
+
+    /// Seconds a child may take from its start to its answer to `initialize`. Large Python servers need
+    /// up to 9 s on an idle machine.
+    public static let initializeSeconds = 60
+    /// Seconds for each list that is read from a server.
+    public static let listSeconds = 30
+    /// Pages of one list, as the official SDKs cap them.
+    public static let listPages = 100
+    /// Items of one list of one server.
+    public static let listItems = 5000
+    /// Milliseconds before the first restart; doubled at each further one.
+    public static let restartMilliseconds = 100
+    /// Milliseconds between restarts at the most.
+    public static let restartMillisecondsMax = 30_000
+    /// Exits in a row, none of them after `steadySeconds` of service, that make a crash loop.
+    public static let crashLoopExits = 4
+    /// Seconds of service after which an exit counts as the first one again.
+    public static let steadySeconds = 30
+    /// Lines and bytes of a server's stderr that are kept.
+    public static let stderrLines = 50
+    public static let stderrLineBytes = 2000
+    /// Milliseconds a child has between the close of its input and TERM, and between TERM and KILL.
+    public static let stopGraceMilliseconds = 500
+    /// Seconds a shutdown waits for calls in flight.
+    public static let drainSeconds = 10
+}

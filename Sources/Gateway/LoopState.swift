@@ -1,0 +1,243 @@
+import MCP
+import Reactor
+import Sandbox
+import System
+import Wire
+
+/// Everything that one loop's thread owns: its connections, the sandboxes whose home it is, and their calls.
+final class LoopState: TimerTarget {
+    let loop: Loop
+    let shared: Shared
+    var connections: [Connection] = []
+    var homes: [SandboxKey: SandboxHome] = [:]
+    var calls = CallTable()
+    var counters = Counters()
+    private(set) var date = DateText()
+    private(set) var isDraining = false
+    private var listeners: [Listener] = []
+    /// Collects the body of an answer that leaves by another loop.
+    private var carriage: Outbox
+
+    init(loop: Loop, shared: Shared) {
+        self.loop = loop
+        self.shared = shared
+        carriage = Outbox(pool: loop.pool)
+        date.refresh()
+        _ = loop.schedule(afterMilliseconds: 1000, self, tag: 0)
+    }
+
+    // MARK: Connections
+
+    func listen(_ descriptor: Int32, _ role: Listener.Role) throws(Errno) {
+        let listener = Listener(state: self, role: role)
+        try loop.attach(listener, descriptor: descriptor, as: .listener)
+        listeners.append(listener)
+    }
+
+    func add(_ connection: Connection) {
+        connection.index = connections.count
+        connections.append(connection)
+        counters.connections &+= 1
+    }
+
+    func remove(_ connection: Connection) {
+        let index = connection.index
+        guard index < connections.count, connections[index] === connection else { return }
+        connections.swapAt(index, connections.count - 1)
+        connections.removeLast()
+        if index < connections.count { connections[index].index = index }
+    }
+
+    private func connection(_ exchange: ExchangeID) -> Connection? {
+        let handle = Handle(slot: exchange.slot, generation: exchange.generation)
+        guard let connection = loop.source(handle) as? Connection, connection.sequence == exchange.stream
+        else { return nil }
+        return connection
+    }
+
+    // MARK: Answers
+
+    /// Answers `exchange` with a body of exactly `length` bytes that `write` appends.
+    /// The connection may be another loop's, and may be gone.
+    func answer(
+        _ exchange: ExchangeID, _ head: AnswerHead, length: Int, _ write: (inout Outbox) -> Void
+    ) {
+        if Int(exchange.loop) == loop.index {
+            guard let connection = connection(exchange), connection.phase == .answering else { return }
+            connection.begin(head, framing: length == 0 && head.contentType == nil ? .none : .length(length))
+            if !connection.isBodySuppressed { write(&connection.outbox) }
+            connection.finish()
+        } else {
+            write(&carriage)
+            let body = carriage.takeAll()
+            shared.post(Int(exchange.loop)) { state in
+                state.answer(exchange, head, length: length) { $0.append(owned: body) }
+            }
+        }
+    }
+
+    func answer(_ exchange: ExchangeID, _ head: AnswerHead, _ body: [UInt8]) {
+        answer(exchange, head, length: body.count) { $0.append(body) }
+    }
+
+    /// Opens an event stream as the answer to `exchange`.
+    func openStream(_ exchange: ExchangeID, _ head: AnswerHead) {
+        guard Int(exchange.loop) == loop.index else {
+            return shared.post(Int(exchange.loop)) { $0.openStream(exchange, head) }
+        }
+        guard let connection = connection(exchange), connection.phase == .answering else { return }
+        connection.beginStream(head)
+    }
+
+    /// Sends one event; false when the stream is known to be gone.
+    @discardableResult
+    func sendEvent(_ exchange: ExchangeID, _ write: (inout Outbox) -> Void) -> Bool {
+        write(&carriage)
+        return sendCarriage(exchange)
+    }
+
+    /// The event's data is in `carriage`: frames it and sends it on.
+    private func sendCarriage(_ exchange: ExchangeID) -> Bool {
+        let data = carriage.takeAll()
+        guard Int(exchange.loop) == loop.index else {
+            shared.post(Int(exchange.loop)) { _ = $0.deliver(data, to: exchange) }
+            return true
+        }
+        return deliver(data, to: exchange)
+    }
+
+    private func deliver(_ data: OwnedBytes, to exchange: ExchangeID) -> Bool {
+        guard let connection = connection(exchange), connection.phase == .streaming else { return false }
+        EventWriter.event(data: data.bytes, chunked: connection.streamIsChunked, into: &connection.outbox)
+        if connection.outbox.count > Limits.eventStreamBytes + data.count {
+            connection.overflowed()
+            return false
+        }
+        loop.flushLater(connection)
+        return true
+    }
+
+    /// A comment, so that nobody in between takes the silence for death.
+    func sendComment(_ exchange: ExchangeID) {
+        guard Int(exchange.loop) == loop.index else {
+            return shared.post(Int(exchange.loop)) { $0.sendComment(exchange) }
+        }
+        guard let connection = connection(exchange), connection.phase == .streaming else { return }
+        EventWriter.comment("ping", chunked: connection.streamIsChunked, into: &connection.outbox)
+        loop.flushLater(connection)
+    }
+
+    func endStream(_ exchange: ExchangeID) {
+        guard Int(exchange.loop) == loop.index else {
+            return shared.post(Int(exchange.loop)) { $0.endStream(exchange) }
+        }
+        guard let connection = connection(exchange), connection.phase == .streaming else { return }
+        connection.endStream()
+    }
+
+    // MARK: Peers that leave
+
+    /// The client of `connection` is gone while its request is worked on.
+    func abandon(_ connection: Connection) {
+        let exchange = connection.exchange
+        let call = connection.call
+        if Int(connection.servingLoop) == loop.index {
+            abandoned(exchange, call)
+        } else {
+            shared.post(Int(connection.servingLoop)) { $0.abandoned(exchange, .none) }
+        }
+    }
+
+    /// Tells the connection, if it is this loop's, what to do when its client leaves.
+    func note(_ exchange: ExchangeID, call: CallID, cancelsOnLeave: Bool) {
+        guard Int(exchange.loop) == loop.index else {
+            if cancelsOnLeave {
+                shared.post(Int(exchange.loop)) { $0.note(exchange, call: .none, cancelsOnLeave: true) }
+            }
+            return
+        }
+        guard let connection = connection(exchange) else { return }
+        connection.call = call
+        connection.cancelsOnLeave = cancelsOnLeave
+    }
+
+    // MARK: Time
+
+    func timerFired(_ tag: UInt64) {
+        _ = loop.schedule(afterMilliseconds: 1000, self, tag: 0)
+        let now = loop.now
+        date.refresh()
+        // Backwards: a connection that closes now is removed at the end of the turn, not under our feet.
+        for connection in connections { connection.tick(now) }
+        tickCalls(now)
+        for home in homes.values { home.tick(now) }
+        shared.publish(counters, connections: connections.count, calls: calls.count, loop: loop.index)
+    }
+
+    // MARK: Collecting
+
+    /// What `write` writes, in one piece.
+    func collectOwned(_ write: (inout Outbox) -> Void) -> OwnedBytes {
+        write(&carriage)
+        return carriage.takeAll()
+    }
+
+    func collect(_ write: (inout Outbox) -> Void) -> [UInt8] { Array(collectOwned(write).bytes) }
+
+    // MARK: Shutdown
+
+    /// Stops every server of this loop.
+    func closeHomes() {
+        for (key, home) in homes {
+            let (shared, index, id) = (shared, loop.index, home.id)
+            home.close {
+                shared.workshop.removeSandbox(id) { shared.post(index) { $0.homes[key] = nil } }
+            }
+        }
+    }
+
+    /// No new connection; open ones end with their current answer; servers stop when calls are done.
+    func drain() {
+        isDraining = true
+        for listener in listeners { loop.close(listener) }
+        listeners.removeAll()
+        for connection in connections where connection.phase == .head(idle: true) { connection.close() }
+        for home in homes.values { home.endStreams() }
+    }
+}
+
+/// The current `Date` value, refreshed each second; an IMF-fixdate always has 29 characters.
+struct DateText {
+    private let text = UnsafeMutableRawBufferPointer.allocate(byteCount: 29, alignment: 1)
+    private var second = -1
+
+    mutating func refresh() {
+        let now = WallClock.unixSeconds()
+        guard now != second else { return }
+        second = now
+        text.copyBytes(from: WallClock.httpDate(unixSeconds: now).utf8.prefix(29))
+    }
+
+    /// Lives as long as the loop, which lives as long as the process.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(text) }
+}
+
+/// Numbers of one loop, copied out once a second for `/metrics`.
+struct Counters: Sendable {
+    var requests: UInt64 = 0
+    var refused: UInt64 = 0
+    var connections: UInt64 = 0
+    var forwarded: UInt64 = 0
+    var calls: UInt64 = 0
+    var callFailures: UInt64 = 0
+    var callTimeouts: UInt64 = 0
+    var cancelled: UInt64 = 0
+    var unauthorized: UInt64 = 0
+    var slowReaders: UInt64 = 0
+    var stdoutNoise: UInt64 = 0
+    var strayAnswers: UInt64 = 0
+    var childStarts: UInt64 = 0
+    var childExits: UInt64 = 0
+    var childrenAlive: UInt64 = 0
+    var sandboxes: UInt64 = 0
+}

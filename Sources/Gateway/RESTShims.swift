@@ -1,0 +1,80 @@
+import MCP
+import System
+import Wire
+
+/// `POST …/mcp/list_tools` and `POST …/mcp/call_tool` for clients that speak plain HTTP: no session, no
+/// JSON-RPC, the bare MCP result.
+extension SandboxHome {
+    func listTools(_ inbound: Inbound) {
+        guard inbound.head.method == .post || inbound.head.method == .get else {
+            return refuseMethod(inbound, "GET, POST, OPTIONS")
+        }
+        let body = state.collectOwned { catalog.writeToolsForREST(into: &$0) }
+        state.answer(inbound.exchange, .ok, length: body.count) { $0.append(owned: body) }
+    }
+
+    func callTool(_ inbound: Inbound) {
+        guard inbound.head.method == .post else { return refuseMethod(inbound, "POST, OPTIONS") }
+        guard Self.isJSON(inbound.value(.contentType)) else {
+            return refuseREST(inbound, .invalidArgument, "Content-Type must be application/json.")
+        }
+        // The body is what `params` of tools/call would be: one scan checks both.
+        let whole = state.collectOwned { out in
+            out.append(#"{"jsonrpc":"2.0","id":0,"method":"tools/call","params":"#)
+            out.append(inbound.body)
+            out.append("}")
+        }
+        let body = whole.bytes
+        guard let envelope = try? Envelope.scan(body), envelope.paramsKind == .object else {
+            return refuseREST(
+                inbound, .invalidArgument,
+                #"The body must be a JSON object: {"name": "<tool>", "arguments": {…}}."#)
+        }
+        guard let range = RequestRewriter.targetRange(envelope, .toolsCall, body) else {
+            return refuseREST(inbound, .invalidArgument, "\"name\" must be the name of a tool, a string.")
+        }
+        if envelope.arguments.isPresent, body[Int(envelope.arguments.start)] != UInt8(ascii: "{") {
+            return refuseREST(inbound, .invalidArgument, "\"arguments\" must be an object.")
+        }
+        let name = range.of(body)
+        guard let route = catalog.route(.toolsCall, envelope, body, name: name), route.server < backends.count
+        else {
+            let text = String(decoding: name.prefix(200), as: UTF8.self)
+            return refuseREST(inbound, .notFound, "This sandbox has no tool \(text); list_tools names those it has.")
+        }
+        let now = state.loop.now
+        let call = Call(
+            kind: .rest, isModern: false, mayStream: false, mustStream: false,
+            target: .exchange(inbound.exchange), backend: backends[route.server],
+            incarnation: backends[route.server].incarnation, session: nil, id: ClientBytes(),
+            token: ClientBytes(), started: now,
+            deadline: now.advanced(milliseconds: state.shared.limits.callSeconds * 1000), lastSent: now,
+            held: nil)
+        let request = NorthRequest(
+            inbound: inbound, envelope: envelope, body: body, id: nil, target: .exchange(inbound.exchange))
+        if let failure = start(call, request, route) {
+            var head = AnswerHead(status: failure.rest.status, contentType: AnswerHead.json)
+            if failure.rest == .rateLimit || failure.rest == .serverUnavailable {
+                head = head.with("Retry-After", "1")
+            }
+            state.answer(
+                inbound.exchange, head,
+                ErrorBody.rest(failure.rest, failure.message, details: failure.details))
+        }
+    }
+
+    private func refuseREST(_ inbound: Inbound, _ code: RESTCode, _ message: String) {
+        state.counters.refused &+= 1
+        state.answer(
+            inbound.exchange, AnswerHead(status: code.status, contentType: AnswerHead.json),
+            ErrorBody.rest(code, message))
+    }
+
+    private func refuseMethod(_ inbound: Inbound, _ allowed: String) {
+        state.counters.refused &+= 1
+        state.answer(
+            inbound.exchange,
+            AnswerHead(status: 405, contentType: AnswerHead.json).with("Allow", allowed),
+            ErrorBody.rest(.invalidArgument, "This path is served by \(allowed)."))
+    }
+}

@@ -1,0 +1,182 @@
+import MCP
+import Reactor
+import System
+import Wire
+
+/// What of a sandbox a request is for.
+enum SandboxEndpoint: UInt8, Sendable {
+    case mcp, listTools, callTool
+}
+
+/// A request as its sandbox sees it. The bytes are valid during the call that hands it over.
+struct Inbound {
+    var head: RequestHead
+    var headBytes: UnsafeRawBufferPointer
+    var body: UnsafeRawBufferPointer
+    var exchange: ExchangeID
+    var endpoint: SandboxEndpoint
+
+    func value(_ field: Field) -> UnsafeRawBufferPointer? { head[field]?.of(headBytes) }
+}
+
+/// Decides by host and path who answers: the sandbox's loop, the control thread, or this file.
+extension LoopState {
+    func route(
+        _ connection: Connection, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer,
+        _ body: UnsafeRawBufferPointer
+    ) {
+        let exchange = connection.exchange
+        if let host = head[.host]?.of(bytes), !shared.access.admitsHost(host) {
+            return refuse(exchange, 421, foreignHost(host))
+        }
+        if let origin = head[.origin]?.of(bytes), !shared.access.admitsOrigin(origin) {
+            return refuse(exchange, 403, "This origin is not allowed; add it to allowed-origins.")
+        }
+        if head.method == .options { return preflight(exchange, head, bytes) }
+
+        let path = head.path.of(bytes)
+        if let (key, endpoint) = Self.sandboxRoute(path) {
+            return serve(connection, key, endpoint, head, bytes, body)
+        }
+        if let address = Self.sandboxAddress(head, bytes), address.port == 50005 {
+            guard let endpoint = Self.endpoint(path) else {
+                return refuse(exchange, 404, "Nothing is here; the MCP endpoint is /mcp.")
+            }
+            return address.id.withUnsafeBytes { id in
+                serve(connection, SandboxKey(id), endpoint, head, bytes, body)
+            }
+        }
+        if path.equals("/health"), head[.e2bSandboxID] == nil, !Self.hasPortHost(head, bytes) {
+            return answer(exchange, .ok, Array(#"{"status":"ok"}"#.utf8))
+        }
+        submitToControl(connection, head, bytes, body)
+    }
+
+    private func foreignHost(_ host: UnsafeRawBufferPointer) -> String {
+        let name = String(decoding: host.prefix(200), as: UTF8.self)
+        return "The host \(name) is not served here; add it to allowed-hosts or set public-url."
+    }
+
+    /// `/sandbox/<id>/mcp…`; the key is nil when the id cannot be one, which answers as an unknown one does.
+    private static func sandboxRoute(_ path: UnsafeRawBufferPointer) -> (SandboxKey?, SandboxEndpoint)? {
+        guard path.starts(with: "/sandbox/") else { return nil }
+        let rest = UnsafeRawBufferPointer(rebasing: path[9...])
+        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+        guard let endpoint = endpoint(UnsafeRawBufferPointer(rebasing: rest[slash...])) else { return nil }
+        return (SandboxKey(UnsafeRawBufferPointer(rebasing: rest[..<slash])), endpoint)
+    }
+
+    private static func endpoint(_ path: UnsafeRawBufferPointer) -> SandboxEndpoint? {
+        if path.equals("/mcp") || path.equals("/mcp/") { return .mcp }
+        if path.equals("/mcp/list_tools") { return .listTools }
+        if path.equals("/mcp/call_tool") { return .callTool }
+        return nil
+    }
+
+    /// Sandbox and port as E2B's SDK addresses them: by two headers, or by a `PORT-ID.domain` host.
+    static func sandboxAddress(
+        _ head: RequestHead, _ bytes: UnsafeRawBufferPointer
+    ) -> (id: [UInt8], port: Int)? {
+        if let id = head[.e2bSandboxID]?.of(bytes), let port = head[.e2bSandboxPort]?.of(bytes),
+            let number = Int(String(decoding: port, as: UTF8.self))
+        {
+            return (Array(id), number)
+        }
+        guard let host = head[.host]?.of(bytes), let dash = host.firstIndex(of: UInt8(ascii: "-")),
+            dash > 0, dash <= 5, let dot = host.firstIndex(of: UInt8(ascii: ".")), dot > dash,
+            let number = Int(String(decoding: host[..<dash], as: UTF8.self))
+        else { return nil }
+        return (Array(host[(dash + 1)..<dot]), number)
+    }
+
+    private static func hasPortHost(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        sandboxAddress(head, bytes) != nil
+    }
+
+    private func serve(
+        _ connection: Connection, _ key: SandboxKey?, _ endpoint: SandboxEndpoint, _ head: RequestHead,
+        _ bytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
+    ) {
+        let exchange = connection.exchange
+        let home = key?.home(loops: shared.loopCount) ?? loop.index
+        guard home != loop.index, let key else {
+            let inbound = Inbound(
+                head: head, headBytes: bytes, body: body, exchange: exchange, endpoint: endpoint)
+            return receive(inbound, for: key)
+        }
+        // Another loop's sandbox: the bytes go there, the answer comes back the same way.
+        counters.forwarded &+= 1
+        connection.servingLoop = UInt16(truncatingIfNeeded: home)
+        let copy = OwnedBytes(joining: bytes, body)
+        let headCount = bytes.count
+        shared.post(home) { state in
+            let all = copy.bytes
+            state.receive(
+                Inbound(
+                    head: head, headBytes: UnsafeRawBufferPointer(rebasing: all[..<headCount]),
+                    body: UnsafeRawBufferPointer(rebasing: all[headCount...]), exchange: exchange,
+                    endpoint: endpoint),
+                for: key)
+        }
+    }
+
+    /// Errors of this file: JSON-RPC form, since an MCP client shows nothing else.
+    func refuse(_ exchange: ExchangeID, _ status: Int, _ message: String) {
+        counters.refused &+= 1
+        let failure = RPCFailure(httpStatus: status, code: -32600, message: message)
+        answer(exchange, AnswerHead(status: status, contentType: AnswerHead.json), failure.bytes(id: nil))
+    }
+
+    /// A browser asks before it sends (Fetch standard, CORS preflight). No token is needed for the question.
+    private func preflight(_ exchange: ExchangeID, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer) {
+        var answerHead = AnswerHead(status: 204, contentType: nil)
+            .with("Allow", "GET, POST, DELETE, OPTIONS, PUT")
+        if head[.origin] != nil {
+            answerHead = answerHead.with("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS, PUT")
+                .with("Access-Control-Max-Age", "600")
+            if let asked = head[.corsRequestHeaders]?.of(bytes), asked.count <= 2048 {
+                answerHead = answerHead.with(
+                    "Access-Control-Allow-Headers", String(decoding: asked, as: UTF8.self))
+            }
+        }
+        answer(exchange, answerHead, [])
+    }
+
+    private func submitToControl(
+        _ connection: Connection, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer,
+        _ body: UnsafeRawBufferPointer
+    ) {
+        func text(_ field: Field) -> String? { head[field].map { String(decoding: $0.of(bytes), as: UTF8.self) } }
+        let address = Self.sandboxAddress(head, bytes)
+        let request = ControlRequest(
+            exchange: connection.exchange,
+            method: String(decoding: head.methodRange.of(bytes), as: UTF8.self),
+            path: String(decoding: head.path.of(bytes), as: UTF8.self),
+            query: String(decoding: head.query.of(bytes), as: UTF8.self), apiKey: text(.apiKey),
+            accessToken: text(.accessToken), authorization: text(.authorization),
+            sandboxHeader: address.map { String(decoding: $0.id, as: UTF8.self) },
+            portHeader: address.map { String($0.port) }, host: text(.host) ?? "",
+            contentType: text(.contentType) ?? "", idempotencyKey: text(.idempotencyKey), body: Array(body),
+            arrived: loop.now)
+        if !shared.submit(request) {
+            answer(
+                connection.exchange,
+                AnswerHead(status: 503, contentType: AnswerHead.json).with("Retry-After", "1"),
+                ErrorBody.control(status: 503, message: "The control API is busy; try again in a second."))
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The same bytes.
+    func equals(_ text: StaticString) -> Bool {
+        count == text.utf8CodeUnitCount && starts(with: text)
+    }
+
+    func starts(with text: StaticString) -> Bool {
+        let wanted = text.utf8CodeUnitCount
+        guard count >= wanted else { return false }
+        for i in 0..<wanted where self[i] != text.utf8Start[i] { return false }
+        return true
+    }
+}

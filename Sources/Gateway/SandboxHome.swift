@@ -1,0 +1,187 @@
+import Catalog
+import MCP
+import Reactor
+import Sandbox
+import System
+import Telemetry
+import Wire
+
+/// A sandbox on its home loop: its servers, the merged catalog of what they offer, its sessions and streams.
+/// Nothing of it is reachable but by its key and token.
+final class SandboxHome {
+    let state: LoopState
+    let key: SandboxKey
+    let id: String
+    private(set) var tokenDigest: [UInt8]
+    let sessionKey: [UInt8]
+    let owner: String
+    private(set) var options: GatewayOptions
+    private(set) var backends: [Backend] = []
+    private(set) var catalog: ListCatalog
+    var sessions = SessionTable()
+    var streams: [EventStream] = []
+    let launchContext: LaunchContext
+    private var whenSettled: [@Sendable ([ServerStatus]) -> Void] = []
+    private(set) var isClosing = false
+
+    init(_ specification: SandboxSpecification, key: SandboxKey, state: LoopState) {
+        self.state = state
+        self.key = key
+        id = specification.id
+        tokenDigest = specification.tokenDigest
+        sessionKey = specification.sessionKey
+        owner = specification.owner
+        options = specification.options
+        catalog = ListCatalog()
+        launchContext = LaunchContext(
+            sandboxID: specification.id, environment: specification.environment,
+            cpu: state.shared.cpu(of: state.loop.index))
+        backends = specification.servers.enumerated().map { Backend(home: self, plan: $1, index: $0) }
+        rebuildCatalog()
+    }
+
+    /// Starts its servers; called when the loop can find it.
+    func open() {
+        for backend in backends { backend.start() }
+    }
+
+    // MARK: Servers
+
+    /// The server with this index, if its current process is number `incarnation`.
+    func backend(_ index: Int, _ incarnation: UInt32) -> Backend? {
+        (backends + leaving).first { $0.index == index && $0.incarnation == incarnation }
+    }
+
+    /// Servers that were replaced and are not gone yet.
+    private var leaving: [Backend] = []
+
+    /// Runs `completion` once every server is ready or has settled in a failure.
+    func whenReady(_ completion: @escaping @Sendable ([ServerStatus]) -> Void) {
+        whenSettled.append(completion)
+        serverSettled()
+    }
+
+    func serverSettled() {
+        guard !whenSettled.isEmpty, backends.allSatisfy(\.isSettled) else { return }
+        let waiting = whenSettled
+        whenSettled = []
+        let statuses = self.statuses
+        for completion in waiting { completion(statuses) }
+    }
+
+    var statuses: [ServerStatus] { backends.map(\.status) }
+
+    func serverReady(_ backend: Backend) {
+        rebuildCatalog()
+        announce([.tools, .prompts, .resources])
+        serverSettled()
+    }
+
+    /// Its tools stay listed: it is on its way back, and calls meanwhile wait or are told.
+    func serverLost(_ backend: Backend) { serverSettled() }
+
+    func listsChanged(_ kind: Call.Kind) {
+        rebuildCatalog()
+        switch kind {
+        case .tools: announce([.tools])
+        case .prompts: announce([.prompts])
+        case .resources, .templates: announce([.resources])
+        default: return
+        }
+    }
+
+    private func rebuildCatalog() {
+        catalog.rebuild(
+            backends.map { ($0.plan.name, $0.lists.snapshot) }, prefix: options.prefix,
+            include: options.include, exclude: options.exclude)
+    }
+
+    func replaceToken(_ digest: [UInt8]) { tokenDigest = digest }
+
+    /// Servers whose plan is unchanged keep running; the rest stop and start.
+    func replace(
+        _ plans: [ServerPlan], _ newOptions: GatewayOptions,
+        _ completion: @escaping @Sendable ([ServerStatus]) -> Void
+    ) {
+        options = newOptions
+        var kept = backends
+        var next: [Backend] = []
+        var index = ((backends + leaving).map(\.index).max() ?? -1) + 1
+        var fresh: [Backend] = []
+        for plan in plans {
+            if let same = kept.firstIndex(where: { $0.plan.isSameLaunch(as: plan) }) {
+                next.append(kept.remove(at: same))
+            } else {
+                let backend = Backend(home: self, plan: plan, index: index)
+                index += 1
+                next.append(backend)
+                fresh.append(backend)
+            }
+        }
+        backends = next
+        for old in kept { retire(old) }
+        for backend in fresh { backend.start() }
+        rebuildCatalog()
+        announce([.tools, .prompts, .resources])
+        whenReady(completion)
+    }
+
+    private func retire(_ backend: Backend) {
+        leaving.append(backend)
+        let (shared, loopIndex, key, index) = (state.shared, state.loop.index, key, backend.index)
+        backend.stop {
+            shared.post(loopIndex) { $0.homes[key]?.leaving.removeAll { $0.index == index } }
+        }
+    }
+
+    // MARK: Closing
+
+    /// Stops every server; `done` runs on this loop when no process of the sandbox is left.
+    func close(_ done: @escaping @Sendable () -> Void) {
+        guard !isClosing else { return done() }
+        isClosing = true
+        endStreams()
+        let remaining = Countdown(backends.count + leaving.count, done)
+        for backend in backends + leaving { backend.stop { remaining.step() } }
+        remaining.step()
+    }
+
+    /// Open streams end gracefully; their clients come back or learn that the sandbox is gone.
+    func endStreams() {
+        for stream in streams { stream.end(state) }
+        streams = []
+    }
+
+    /// Once a second.
+    func tick(_ now: Instant) {
+        for stream in streams where now > stream.nextComment {
+            stream.nextComment = now.advanced(milliseconds: Limits.keepAliveSeconds * 1000)
+            state.sendComment(stream.exchange)
+        }
+        sessions.expire(before: now, home: self)
+    }
+
+    // MARK: Announcements
+
+    /// Tells every listening client that lists have changed (MCP `notifications/…/list_changed`).
+    private func announce(_ kinds: Set<ListKind>) {
+        guard !streams.isEmpty else { return }
+        for stream in streams { stream.announce(kinds, state) }
+    }
+}
+
+/// Runs `done` when it has been stepped `count` + 1 times. One loop's thread steps it.
+final class Countdown: @unchecked Sendable {
+    private var left: Int
+    private let done: @Sendable () -> Void
+
+    init(_ count: Int, _ done: @escaping @Sendable () -> Void) {
+        left = count + 1
+        self.done = done
+    }
+
+    func step() {
+        left -= 1
+        if left == 0 { done() }
+    }
+}

@@ -1,0 +1,168 @@
+import CEpollShim
+import Catalog
+import Glibc
+import MCP
+import Reactor
+import Sandbox
+import Synchronization
+import System
+import Telemetry
+
+/// The whole gateway: loops, control thread, listeners and signals.
+public enum GatewayServer {
+    /// Serves until SIGTERM or SIGINT. Returns the exit code: 0 after a drain.
+    /// - Throws: what kept it from starting, in words for the operator.
+    public static func run(_ configuration: GatewayConfiguration, catalog: ServerCatalog) throws -> Int32 {
+        let signals = blockSignals()
+        let sockets = try Listeners.open(configuration)
+        let workshop = try Launch.workshop(configuration)
+        let loops = startLoops(configuration)
+        let shared = Shared(
+            configuration: configuration,
+            access: Access(configuration: configuration, isLoopback: sockets.isLoopback), catalog: catalog,
+            workshop: workshop, apiKeys: configuration.apiKeys.map { (Digest.sha256($0.key), $0.name) },
+            mailboxes: loops.map(\.mailbox), cpus: loops.map(\.cpu))
+        shared.adopt(Control(configuration: configuration, catalog: catalog, plane: Plane(shared: shared)))
+        try attach(sockets, shared, loops)
+        Log.info(
+            "serving",
+            ["listen": configuration.listen.map { "\($0.host):\($0.port)" }.joined(separator: " "),
+                "loops": loops.count, "isolation": "\(workshop.isolation)"])
+        let code = waitForSignal(signals, shared)
+        for loop in loops { loop.mailbox.post { $0.stop() } }
+        for loop in loops { LoopThread.join(loop.mailbox) }
+        return code
+    }
+
+    private struct RunningLoop {
+        var mailbox: Mailbox
+        var cpu: Int?
+    }
+
+    /// A loop for each core that we may use; each is pinned to its core when it has one of its own.
+    private static func startLoops(_ configuration: GatewayConfiguration) -> [RunningLoop] {
+        let cores = CPUSet.allowed
+        let count = configuration.workers > 0 ? configuration.workers : max(cores.count, 1)
+        return (0..<count).map { index in
+            let cpu = count <= cores.count ? cores[index] : nil
+            return RunningLoop(mailbox: LoopThread.start(index: index, cpu: cpu) { _ in }, cpu: cpu)
+        }
+    }
+
+    private static func attach(_ sockets: Listeners, _ shared: Shared, _ loops: [RunningLoop]) throws {
+        for (index, loop) in loops.enumerated() {
+            let clients = try sockets.clients(forLoop: index)
+            let admin = index == 0 ? sockets.admin : []
+            loop.mailbox.post { loop in
+                let state = LoopState(loop: loop, shared: shared)
+                loop.context = state
+                do {
+                    for socket in clients { try state.listen(socket, .clients) }
+                    for socket in admin { try state.listen(socket, .admin) }
+                } catch {
+                    Log.error("cannot watch a listening socket", ["reason": "\(error)"])
+                }
+            }
+        }
+    }
+
+    // MARK: Signals
+
+    /// Before any thread starts, so that all of them inherit the mask and only `waitForSignal` sees one.
+    private static func blockSignals() -> sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&set, number) }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        signal(SIGPIPE, SIG_IGN)
+        return set
+    }
+
+    private static func waitForSignal(_ signals: sigset_t, _ shared: Shared) -> Int32 {
+        var signals = signals
+        while true {
+            var number: Int32 = 0
+            guard sigwait(&signals, &number) == 0 else { continue }
+            if number == SIGHUP {
+                Log.info("reload", ["note": "configuration is read at start; catalogs and certificates too"])
+                continue
+            }
+            Log.info("draining", ["signal": number == SIGINT ? "SIGINT" : "SIGTERM"])
+            drain(signals, shared)
+            return 0
+        }
+    }
+
+    /// Calls in flight get `Limits.drainSeconds` to end; then every server is stopped. A second signal ends
+    /// the wait.
+    private static func drain(_ signals: sigset_t, _ shared: Shared) {
+        for loop in 0..<shared.loopCount { shared.post(loop) { $0.drain() } }
+        await(signals, seconds: Limits.drainSeconds, shared) { $0.calls.count }
+        let closing = Atomic<Int>(0)
+        _ = closing
+        for loop in 0..<shared.loopCount { shared.post(loop) { $0.closeHomes() } }
+        await(signals, seconds: Limits.drainSeconds, shared) { $0.homes.count }
+    }
+
+    /// Asks the loops until what `count` counts is gone.
+    private static func await(
+        _ signals: sigset_t, seconds: Int, _ shared: Shared, _ count: @escaping @Sendable (LoopState) -> Int
+    ) {
+        var signals = signals
+        let deadline = Instant.now().advanced(milliseconds: seconds * 1000)
+        while Instant.now() < deadline {
+            let tally = Tally(shared.loopCount)
+            for loop in 0..<shared.loopCount { shared.post(loop) { tally.report(count($0)) } }
+            var pause = timespec(tv_sec: 0, tv_nsec: 20_000_000)
+            if sigtimedwait(&signals, nil, &pause) > 0 { return }
+            if tally.isZero { return }
+        }
+    }
+}
+
+/// Sums what the loops report.
+private final class Tally: Sendable {
+    private let missing: Atomic<Int>
+    private let sum = Atomic<Int>(0)
+
+    init(_ loops: Int) { missing = Atomic(loops) }
+
+    func report(_ count: Int) {
+        sum.add(count, ordering: .relaxed)
+        missing.subtract(1, ordering: .releasing)
+    }
+
+    /// True when every loop has reported nothing left.
+    var isZero: Bool { missing.load(ordering: .acquiring) == 0 && sum.load(ordering: .relaxed) == 0 }
+}
+
+/// The listening sockets, opened before anything starts so that a port that is taken is the first thing said.
+private struct Listeners {
+    private var first: [(host: String, port: Int, socket: Int32)]
+    private(set) var admin: [Int32]
+    private(set) var isLoopback: Bool
+
+    static func open(_ configuration: GatewayConfiguration) throws -> Listeners {
+        let first = try configuration.listen.map { address in
+            (address.host, address.port,
+                try listen(host: address.host, port: address.port, backlog: 4096, reusePort: true))
+        }
+        var admin: [Int32] = []
+        if let address = configuration.adminListen {
+            admin = [try listen(host: address.host, port: address.port, backlog: 64, reusePort: false)]
+        }
+        let local = ["127.0.0.1", "localhost", "::1", "[::1]"]
+        return Listeners(
+            first: first, admin: admin,
+            isLoopback: configuration.listen.allSatisfy { local.contains($0.host) || $0.host.hasPrefix("127.") })
+    }
+
+    /// Each loop has its own socket at the same address (SO_REUSEPORT): the kernel spreads connections.
+    func clients(forLoop index: Int) throws -> [Int32] {
+        try first.map { entry in
+            index == 0
+                ? entry.socket
+                : try listen(host: entry.host, port: entry.port, backlog: 4096, reusePort: true)
+        }
+    }
+}

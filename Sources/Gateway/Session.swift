@@ -1,0 +1,78 @@
+import MCP
+import System
+
+/// A legacy session: what `initialize` negotiated, and its stream for unsolicited messages.
+/// It is reached through its sandbox only, so a session id of one tenant means nothing at another.
+final class Session {
+    let id: [UInt8]
+    let revision: Revision
+    /// Index of the level set by `logging/setLevel`; nil while none was set.
+    var logLevel: Int?
+    var lastUsed: Instant
+    /// The open GET stream. Nil when there is none.
+    var stream: EventStream?
+    /// Kinds of lists that changed while no stream was open.
+    var unseenChanges: Set<ListKind> = []
+
+    init(id: [UInt8], revision: Revision, now: Instant) {
+        self.id = id
+        self.revision = revision
+        lastUsed = now
+    }
+}
+
+/// Sessions of one sandbox by id.
+struct SessionTable {
+    /// Sixteen characters of a sealed id are its authentication tag: unique, and hard to choose.
+    private struct Key: Hashable {
+        let a: UInt64
+        let b: UInt64
+
+        init?(_ id: UnsafeRawBufferPointer) {
+            guard id.count >= 16 else { return nil }
+            a = id.loadUnaligned(fromByteOffset: id.count - 16, as: UInt64.self)
+            b = id.loadUnaligned(fromByteOffset: id.count - 8, as: UInt64.self)
+        }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(b) }
+    }
+
+    private var sessions: [Key: Session] = [:]
+    /// Ids that were ended by DELETE, so that a sealed id does not come back to life.
+    private var ended: Set<Key> = []
+    var count: Int { sessions.count }
+
+    func find(_ id: UnsafeRawBufferPointer) -> Session? {
+        guard let key = Key(id), let session = sessions[key] else { return nil }
+        return session.id.withUnsafeBytes { $0.elementsEqual(id) } ? session : nil
+    }
+
+    func hasEnded(_ id: UnsafeRawBufferPointer) -> Bool { Key(id).map(ended.contains) ?? false }
+
+    /// The session that was idle for longest makes room when the table is full.
+    mutating func insert(_ session: Session) {
+        if sessions.count >= Limits.sessionsPerSandbox,
+            let oldest = sessions.filter({ $0.value.stream == nil }).min(by: { $0.value.lastUsed < $1.value.lastUsed })
+        {
+            sessions[oldest.key] = nil
+        }
+        guard let key = session.id.withUnsafeBytes({ Key($0) }) else { return }
+        sessions[key] = session
+    }
+
+    mutating func end(_ session: Session) {
+        guard let key = session.id.withUnsafeBytes({ Key($0) }) else { return }
+        sessions[key] = nil
+        if ended.count >= Limits.sessionsPerSandbox * 4 { ended.removeAll() }
+        ended.insert(key)
+    }
+
+    mutating func expire(before now: Instant, home: SandboxHome) {
+        for (key, session) in sessions
+        where session.stream == nil
+            && now.milliseconds(since: session.lastUsed) > Limits.sessionIdleSeconds * 1000
+        {
+            sessions[key] = nil
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Catalog
+import Reactor
+import Sandbox
+import Synchronization
+import System
+
+/// What all threads share: fixed after start, or behind an atomic or a mutex.
+final class Shared: Sendable {
+    struct Limits: Sendable {
+        var requestBodyBytes: Int
+        var idleSeconds: Int
+        var callSeconds: Int
+    }
+
+    let configuration: GatewayConfiguration
+    let access: Access
+    let catalog: ServerCatalog
+    let workshop: Workshop
+    let limits: Limits
+    let loopCount: Int
+    /// SHA-256 of each API key, and the name that owns what the key creates.
+    let apiKeys: [(digest: [UInt8], name: String)]
+    private let mailboxes: [Mailbox]
+    private let cpus: [Int?]
+    private let controlBox = Mutex<Control?>(nil)
+    private let published: Mutex<[LoopNumbers]>
+    let startedAt = Instant.now()
+
+    struct LoopNumbers: Sendable {
+        var counters = Counters()
+        var connections = 0
+        var calls = 0
+    }
+
+    init(
+        configuration: GatewayConfiguration, access: Access, catalog: ServerCatalog, workshop: Workshop,
+        apiKeys: [(digest: [UInt8], name: String)], mailboxes: [Mailbox], cpus: [Int?]
+    ) {
+        self.configuration = configuration
+        self.access = access
+        self.catalog = catalog
+        self.workshop = workshop
+        self.apiKeys = apiKeys
+        self.mailboxes = mailboxes
+        self.cpus = cpus
+        loopCount = mailboxes.count
+        limits = Limits(
+            requestBodyBytes: configuration.limits.requestBodyBytes,
+            idleSeconds: configuration.limits.idleSeconds, callSeconds: configuration.limits.callSeconds)
+        published = Mutex(Array(repeating: LoopNumbers(), count: mailboxes.count))
+    }
+
+    /// Set once, before the first listener opens.
+    func adopt(_ control: Control) { controlBox.withLock { $0 = control } }
+
+    /// False when the control thread's queue is full.
+    func submit(_ request: ControlRequest) -> Bool {
+        controlBox.withLock { $0 }?.submit(request) ?? false
+    }
+
+    /// Runs `job` on a loop's thread with that loop's state.
+    func post(_ loop: Int, _ job: @escaping @Sendable (LoopState) -> Void) {
+        guard loop < mailboxes.count else { return }
+        mailboxes[loop].post { loop in
+            guard let state = loop.context else { return }
+            job(unsafeDowncast(state, to: LoopState.self))
+        }
+    }
+
+    func cpu(of loop: Int) -> Int? { loop < cpus.count ? cpus[loop] : nil }
+
+    func publish(_ counters: Counters, connections: Int, calls: Int, loop: Int) {
+        published.withLock {
+            $0[loop] = LoopNumbers(counters: counters, connections: connections, calls: calls)
+        }
+    }
+
+    var numbers: [LoopNumbers] { published.withLock { $0 } }
+}

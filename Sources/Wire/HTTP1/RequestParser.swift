@@ -1,0 +1,100 @@
+import Glibc
+
+/// HTTP/1.1 request heads (RFC 9112), strict: one reading of every accepted head, all else refused. Sans-I/O:
+/// the caller keeps the bytes that have arrived and asks again when there are more.
+public enum RequestParser {
+    /// The head at the start of `bytes`, or nil while it is incomplete. `resumeAt` is 0 for a new head and is
+    /// kept by the caller between calls with the same, longer, bytes: lines already seen are not searched again.
+    public static func parse(
+        _ bytes: UnsafeRawBufferPointer, resumeAt: inout Int
+    ) throws(Refusal) -> RequestHead? {
+        guard let first = try skipEmptyLines(bytes) else { return nil }
+        guard let end = try HeadEnd.find(bytes, first: first, resumeAt: &resumeAt) else { return nil }
+        resumeAt = 0
+        var head = RequestHead()
+        let fields = try RequestLine.parse(bytes, from: first, end: end, into: &head)
+        try FieldLines.parse(bytes, from: fields, end: end, into: &head)
+        head.length = end
+        try checkHost(head, bytes)
+        head.preferAuthority()
+        head.framing = try Framing.decide(head, bytes)
+        head.keepAlive = !head.connectionClose && (!head.isHTTP10 || head.connectionKeepAlive)
+        try settleExpectation(&head, bytes)
+        return head
+    }
+
+    /// Offset of the request line; nil when nothing but empty lines has come yet.
+    private static func skipEmptyLines(_ bytes: UnsafeRawBufferPointer) throws(Refusal) -> Int? {
+        var i = 0
+        while i < bytes.count, bytes[i] == ASCII.carriageReturn || bytes[i] == ASCII.lineFeed {
+            guard bytes[i] == ASCII.carriageReturn else { throw .bad("bare LF before the request line") }
+            guard i + 1 < bytes.count else { return nil }
+            guard bytes[i + 1] == ASCII.lineFeed else { throw .bad("bare CR before the request line") }
+            i += 2
+            guard i <= 2 * WireLimits.leadingEmptyLinesMax else {
+                throw .bad("too many empty lines before the request line")
+            }
+        }
+        return i < bytes.count ? i : nil
+    }
+
+    /// RFC 9112 §3.2: exactly one in HTTP/1.1, and a valid one.
+    private static func checkHost(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) throws(Refusal) {
+        guard let host = head[.host] else {
+            if head.isHTTP10 { return }
+            throw .bad("no Host")
+        }
+        guard !head.isDuplicated(.host) else { throw .bad("Host twice") }
+        try Host.check(host.of(bytes))
+    }
+
+    /// RFC 9110 §10.1.1: the one expectation there is; ignored from an HTTP/1.0 client.
+    private static func settleExpectation(
+        _ head: inout RequestHead, _ bytes: UnsafeRawBufferPointer
+    ) throws(Refusal) {
+        guard let expectation = head[.expect], !head.isHTTP10 else { return }
+        guard !head.isDuplicated(.expect), ASCII.matches(expectation.of(bytes), "100-continue") else {
+            throw Refusal(417, "the only expectation is 100-continue")
+        }
+        head.expectsContinue = head.framing.hasBody
+    }
+}
+
+/// Finds the empty line that ends a head, and refuses early what can never become one: a client that speaks
+/// another protocol gets its answer at once instead of a timeout.
+private enum HeadEnd {
+    /// Offset just after the empty line, or nil. Afterwards `resumeAt` is the start of the last, unfinished line.
+    static func find(
+        _ bytes: UnsafeRawBufferPointer, first: Int, resumeAt: inout Int
+    ) throws(Refusal) -> Int? {
+        let count = min(bytes.count, WireLimits.headBytesMax)
+        var line = resumeAt > first && resumeAt <= count ? resumeAt : first
+        let wasFirst = line == first
+        while let i = index(of: ASCII.carriageReturn, in: bytes, from: line, to: count), i + 1 < count {
+            guard bytes[i + 1] == ASCII.lineFeed else { throw .bad("bare CR") }
+            if i == line { return i + 2 }
+            line = i + 2
+        }
+        if index(of: ASCII.lineFeed, in: bytes, from: line, to: count) != nil { throw .bad("bare LF") }
+        if line == first {
+            guard count - first <= WireLimits.targetBytesMax + 2 * WireLimits.methodBytesMax else {
+                throw Refusal(414, "request line is too long")
+            }
+        } else if wasFirst {
+            var scratch = RequestHead()
+            _ = try RequestLine.parse(bytes, from: first, end: line, into: &scratch)
+        }
+        guard bytes.count < WireLimits.headBytesMax else { throw Refusal(431, "request head is too large") }
+        resumeAt = line
+        return nil
+    }
+
+    private static func index(
+        of byte: UInt8, in bytes: UnsafeRawBufferPointer, from start: Int, to end: Int
+    ) -> Int? {
+        guard start < end, let base = bytes.baseAddress,
+            let found = memchr(base + start, Int32(byte), end - start)
+        else { return nil }
+        return UnsafeRawPointer(found) - base
+    }
+}

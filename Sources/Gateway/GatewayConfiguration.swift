@@ -1,0 +1,86 @@
+import Sandbox
+
+/// Everything that the operator decides, after flags, environment, file and defaults have been laid over one
+/// another (flag > environment > file > default).
+public struct GatewayConfiguration: Sendable {
+    /// A numeric address and a port to listen at.
+    public struct Address: Sendable, Equatable, CustomStringConvertible {
+        public var host: String
+        public var port: Int
+
+        public init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+
+        public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    }
+
+    /// A key of the control API and the name that owns what it creates.
+    public struct APIKey: Sendable, Equatable {
+        public var name: String
+        public var key: String
+
+        public init(name: String, key: String) {
+            self.name = name
+            self.key = key
+        }
+    }
+
+    /// Numbers of `Limits` that an operator may set.
+    public struct AdjustableLimits: Sendable, Equatable {
+        /// Bytes of one request body.
+        public var requestBodyBytes = Limits.requestBodyBytes
+        /// Seconds an idle keep-alive connection is kept.
+        public var idleSeconds = Limits.idleSeconds
+        /// Seconds a call may take without an answer or progress.
+        public var callSeconds = Limits.callSeconds
+        /// Sandboxes of one API key, and of the whole gateway.
+        public var sandboxesPerKey = ControlLimits().sandboxesPerKey
+        public var sandboxes = ControlLimits().sandboxes
+        /// Seconds from now that a sandbox's timeout may be set to at the most.
+        public var timeoutSeconds = ControlLimits().timeoutSeconds
+
+        public init() {}
+    }
+
+    /// Certificate chain and private key, PEM files.
+    public struct Certificate: Sendable, Equatable {
+        public var certificateFile: String
+        public var keyFile: String
+
+        public init(certificateFile: String, keyFile: String) {
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+        }
+    }
+
+    public enum PollerKind: String, Sendable, CaseIterable {
+        case epoll
+        case ioUring = "io_uring"
+    }
+
+    public var listen = [Address(host: "127.0.0.1", port: 8080)]
+    /// Nil: no admin listener.
+    public var adminListen: Address? = Address(host: "127.0.0.1", port: 9090)
+    /// Scheme, host and port under which clients reach the gateway; nil: the first listener's.
+    public var publicURL: String?
+    /// The SDKs form `https://50005-<id>.<domain>`; may carry a port. Empty leaves it to the SDK's own.
+    public var domain = ""
+    /// Event loops; 0 is one per core.
+    public var workers = 0
+    public var poller = PollerKind.epoll
+    public var stateDirectory = "/var/lib/mcp-gateway"
+    public var isolation = IsolationChoice.auto
+    public var apiKeys: [APIKey] = []
+    public var certificates: [Certificate] = []
+    /// Web origins that browsers may call from, besides this machine's; `*` is any.
+    public var allowedOrigins: [String] = []
+    /// Names under which a reverse proxy or DNS leads here, for listeners on loopback.
+    public var allowedHosts: [String] = []
+    /// Whether callers may bring servers of their own; nil: only where isolation is not `none`.
+    public var allowsCustomServers: Bool?
+    public var limits = AdjustableLimits()
+
+    public init() {}
+}

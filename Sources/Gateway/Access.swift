@@ -26,7 +26,8 @@ struct Access: Sendable {
         if !checksHost { return true }
         if Self.isLocalAuthority(host) { return true }
         let name = Self.name(ofAuthority: String(decoding: host, as: UTF8.self).lowercased())
-        return Self.isAddress(name) || hosts.contains(name) || name == domain || name.hasSuffix("." + domain)
+        return Self.isAddress(name) || hosts.contains(name)
+            || !domain.isEmpty && (name == domain || name.hasSuffix("." + domain))
     }
 
     func admitsOrigin(_ origin: UnsafeRawBufferPointer) -> Bool {
@@ -34,7 +35,7 @@ struct Access: Sendable {
         if origins.contains("*") || origins.contains(text) { return true }
         guard let name = Self.authority(ofURL: text) else { return false }
         return name == "localhost" || name == "127.0.0.1" || name == "[::1]" || hosts.contains(name)
-            || name == domain
+            || !domain.isEmpty && name == domain
     }
 
     /// Only called for an origin that was admitted or whose request is refused without a secret in it.

@@ -26,7 +26,7 @@ struct AnswerHead: Sendable {
     }
 
     /// Adds a header line. `value` is ours or was checked: no CR or LF can be in it.
-    func with(_ name: StaticString, _ value: String) -> AnswerHead {
+    func with(_ name: String, _ value: String) -> AnswerHead {
         var copy = self
         copy.lines += Array("\(name): ".utf8) + value.utf8.filter { $0 != 13 && $0 != 10 } + [13, 10]
         return copy

@@ -89,13 +89,17 @@ extension Backend {
         }
     }
 
-    func sendCancelled(_ id: CallID, reason: String) {
+    /// `reason` is a raw JSON string.
+    func sendCancelled(_ id: CallID, reason: StaticString) {
         guard let child else { return }
-        SouthMessages.cancelled(id: id.value, reason: reason, into: &child.input.outbox)
+        SouthLine.cancelled(
+            id: Int(truncatingIfNeeded: id.value), reason: reason.bytes, into: &child.input.outbox)
         state.loop.flushLater(child.input)
     }
 
     // MARK: Up
+
+    func wroteToStderr(_ bytes: UnsafeRawBufferPointer) { stderr.append(bytes) }
 
     /// One line of the child's output.
     func received(_ line: UnsafeRawBufferPointer) {
@@ -143,8 +147,8 @@ extension Backend {
     /// A server may ask its client; here it asks the gateway, which answers for everyone.
     private func refuse(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard let child else { return }
-        SouthMessages.answer(
-            request: MethodName(envelope, in: line), id: envelope.id.of(line), into: &child.input.outbox)
+        SouthLine.answer(
+            MethodName(envelope, in: line), id: envelope.id.of(line), into: &child.input.outbox)
         state.loop.flushLater(child.input)
     }
 

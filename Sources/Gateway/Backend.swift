@@ -44,8 +44,9 @@ final class Backend: TimerTarget {
     private(set) var restarts = 0
     private(set) var lastError: String?
     private(set) var lists = ServerLists()
-    private(set) var capabilities = ServerCapabilities()
-    private(set) var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
+    /// What the running process said of itself; nil until it has answered `initialize`.
+    private(set) var profile: ChildProfile?
+    var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
     var inFlight = 0
     var heldCalls: [CallID] = []
     private var exitsInARow = 0
@@ -85,7 +86,7 @@ final class Backend: TimerTarget {
 
     var status: ServerStatus {
         ServerStatus(
-            name: plan.name, key: plan.key, state: stateName, era: "legacy", tools: lists.tools.count,
+            name: plan.name, key: plan.key, state: stateName, era: "legacy", tools: lists.count(.tools),
             pid: child?.pid, restarts: restarts, lastError: lastError.map(redacted),
             stderrTail: stderr.lines.map(redacted))
     }
@@ -127,9 +128,9 @@ final class Backend: TimerTarget {
 
     private func launched(_ result: Result<SpawnedChild, LaunchFailure>) {
         launch = nil
-        if phase == .stopping {
+        if phase == .stopping || phase == .stopped {
             if case .success(let spawned) = result { Child.discard(spawned) }
-            return finishStopping()
+            return phase == .stopping ? finishStopping() : ()
         }
         switch result {
         case .failure(let failure):
@@ -159,20 +160,23 @@ final class Backend: TimerTarget {
         state.loop.cancel(timer)
         timer = state.loop.schedule(
             afterMilliseconds: Limits.initializeSeconds * 1000, self, tag: TimerTag.handshake)
-        ask(.initialize) { id, out in SouthMessages.initialize(id: id, into: &out) }
+        ask(.initialize) { id, out in
+            SouthLine.initialize(id: id, client: .gateway, into: &out)
+        }
     }
 
     /// Sends one of the gateway's own requests.
-    private func ask(_ kind: Call.Kind, _ write: (UInt64, inout Outbox) -> Void) {
+    private func ask(_ kind: Call.Kind, _ write: (Int, inout Outbox) -> Void) {
         guard let child else { return }
         let now = state.loop.now
         let call = Call(
             kind: kind, isModern: false, mayStream: false, mustStream: false, target: .none, backend: self,
-            incarnation: incarnation, session: nil, id: ClientBytes(), token: ClientBytes(), started: now,
+            incarnation: incarnation, session: nil, logLevel: nil, id: ClientBytes(), token: ClientBytes(),
+            started: now,
             deadline: now.advanced(milliseconds: Limits.initializeSeconds * 1000), lastSent: now, held: nil)
         guard let id = state.calls.insert(call) else { return }
         inFlight += 1
-        write(id.value, &child.input.outbox)
+        write(Int(truncatingIfNeeded: id.value), &child.input.outbox)
         state.loop.flushLater(child.input)
     }
 
@@ -180,20 +184,23 @@ final class Backend: TimerTarget {
     func answered(_ kind: Call.Kind, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         switch kind {
         case .initialize: initialized(envelope, line)
-        case .tools, .prompts, .resources, .templates: listed(kind, envelope, line)
+        case .list(let list): listed(list, envelope, line)
         case .call, .get, .read, .complete, .rest: return
         }
     }
 
     private func initialized(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard envelope.kind == .response, let found = ServerCapabilities(initializeResult: envelope.result.of(line))
-        else {
+        guard envelope.kind == .response else {
             let text = String(decoding: line.prefix(300), as: UTF8.self)
             return giveUp("It refused the handshake: \(text)")
         }
-        capabilities = found
+        do throws(RPCFailure) {
+            profile = try ChildProfile(result: envelope.result.of(line))
+        } catch {
+            return giveUp(error.message)
+        }
         if let child {
-            SouthMessages.initialized(into: &child.input.outbox)
+            SouthLine.initialized(into: &child.input.outbox)
             state.loop.flushLater(child.input)
         }
         lists.restart()
@@ -201,37 +208,39 @@ final class Backend: TimerTarget {
     }
 
     /// Asks for the next list that the server says it has; when all are there, it is ready.
-    private func refreshNext(after previous: Call.Kind?) {
-        let order: [(Call.Kind, Bool)] = [
-            (.tools, capabilities.tools), (.prompts, capabilities.prompts),
-            (.resources, capabilities.resources), (.templates, capabilities.resources),
-        ]
-        let start = previous.flatMap { kind in order.firstIndex { $0.0 == kind } }.map { $0 + 1 } ?? 0
-        for (kind, isOffered) in order[start...] {
-            if isOffered { return requestList(kind, cursor: nil) }
+    private func refreshNext(after previous: ListKind?) {
+        let start = previous.map { Int($0.rawValue) + 1 } ?? 0
+        for kind in ListKind.allCases.dropFirst(start) {
+            if profile?.offers.includes(kind) == true {
+                lists.beginRefresh(kind)
+                return requestList(kind, cursor: nil)
+            }
             lists.complete(kind)
         }
         becomeReady()
     }
 
-    private func requestList(_ kind: Call.Kind, cursor: UnsafeRawBufferPointer?) {
-        ask(kind) { id, out in SouthMessages.list(kind.method, id: id, cursor: cursor, into: &out) }
+    private func requestList(_ kind: ListKind, cursor: UnsafeRawBufferPointer?) {
+        ask(.list(kind)) { id, out in SouthLine.list(kind, id: id, cursor: cursor, into: &out) }
     }
 
-    private func listed(_ kind: Call.Kind, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+    private func listed(_ kind: ListKind, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         if envelope.kind == .response {
-            let step = lists.add(kind, result: envelope.result.of(line))
-            if case .more(let cursor) = step {
+            if case .more(let cursor) = lists.add(kind, result: envelope.result.of(line)) {
                 return cursor.withUnsafeBytes { requestList(kind, cursor: $0) }
             }
-            if case .malformed(let reason) = step {
-                lastError = "\(kind.method.text): \(reason)"
+            lists.complete(kind)
+        } else {
+            // Many servers that have resources know no templates; every other failure is worth telling.
+            if kind != .templates {
+                lastError = "\(kind.method.text) failed: \(String(decoding: line.prefix(300), as: UTF8.self))"
             }
-        } else if !(kind == .templates) {
-            // A list that fails is empty; the others still serve (templates are often missing).
-            lastError = "\(kind.method.text) failed: \(String(decoding: line.prefix(300), as: UTF8.self))"
+            lists.abandon(kind)
         }
-        lists.complete(kind)
+        listSettled(kind)
+    }
+
+    private func listSettled(_ kind: ListKind) {
         if phase == .ready { return home.listsChanged(kind) }
         refreshNext(after: kind)
     }
@@ -246,7 +255,7 @@ final class Backend: TimerTarget {
     }
 
     /// `notifications/…/list_changed` from the child.
-    func listChanged(_ kind: Call.Kind) {
+    func listChanged(_ kind: ListKind) {
         guard phase == .ready, !lists.isRefreshing(kind) else { return }
         lists.beginRefresh(kind)
         requestList(kind, cursor: nil)
@@ -257,6 +266,15 @@ final class Backend: TimerTarget {
     }
 
     // MARK: Ending
+
+    /// One of the gateway's own requests has had no answer in time. `initialize` has a timer of its own;
+    /// a list stays as it was.
+    func askTimedOut(_ kind: Call.Kind) {
+        guard case .list(let list) = kind, child != nil else { return }
+        lastError = "\(list.method.text) had no answer in time"
+        lists.abandon(list)
+        listSettled(list)
+    }
 
     private func giveUp(_ reason: String) {
         lastError = reason

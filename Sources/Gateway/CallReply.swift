@@ -23,7 +23,7 @@ extension LoopState {
     func reply(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         if call.kind == .rest { return replyREST(call, envelope, line) }
         call.id.withBytes { id in
-            do {
+            do throws(RPCFailure) {
                 let response = try ResponseRewriter.rewrite(
                     line, envelope,
                     for: ResponseRewriter.Call(id: id, method: call.kind.method, isModern: call.isModern))
@@ -82,7 +82,7 @@ extension LoopState {
             return answer(exchange, .ok, length: result.count) { $0.append(result) }
         }
         let message = envelope.errorMessage.of(line)
-        let text = (try? JSONValue.parse(message))?.string ?? "The server answered with an error."
+        let text = (try? JSONValue.parse(message))?.stringValue ?? "The server answered with an error."
         let code: RESTCode = envelope.errorCode == RPCCode.invalidParams ? .invalidArgument : .internal
         counters.callFailures &+= 1
         answer(
@@ -111,8 +111,9 @@ extension LoopState {
     func log(_ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard backend.inFlight == 1,
             let id = calls.ids(where: { $0.backend === backend }).first, var call = calls[id],
-            call.mayStream, let session = call.session, let wanted = session.logLevel,
-            case .exchange(let exchange) = call.target, LogLevels.rank(envelope.level.of(line)) >= wanted
+            call.mayStream, let wanted = call.session?.logLevel ?? call.logLevel,
+            case .exchange(let exchange) = call.target,
+            let level = LogLevel(json: envelope.level.of(line)), level >= wanted
         else { return }
         commit(&call, exchange)
         calls[id] = call
@@ -156,7 +157,7 @@ extension LoopState {
             if case .none = call.target { call.backend.askTimedOut(call.kind) }
             return
         }
-        call.backend.sendCancelled(id, reason: "timeout")
+        call.backend.sendCancelled(id, reason: "\"timeout\"")
         let seconds = shared.limits.callSeconds
         reply(
             call,
@@ -171,21 +172,21 @@ extension LoopState {
     /// The client of `exchange` has left, and its revision says that this cancels (2026-07-28 §Cancellation).
     func abandoned(_ exchange: ExchangeID, _ id: CallID) {
         if let call = calls[id], case .exchange(exchange) = call.target {
-            return cancel(id, call, reason: "client disconnected")
+            return cancel(id, call, reason: "\"client disconnected\"")
         }
         for id in calls.ids(where: { if case .exchange(exchange) = $0.target { true } else { false } }) {
-            if let call = calls[id] { cancel(id, call, reason: "client disconnected") }
+            if let call = calls[id] { cancel(id, call, reason: "\"client disconnected\"") }
         }
         for home in homes.values { home.streamGone(exchange) }
     }
 
-    private func cancel(_ id: CallID, _ call: Call, reason: String) {
+    private func cancel(_ id: CallID, _ call: Call, reason: StaticString) {
         // A legacy client that disconnects has not cancelled (2025-11-25, Streamable HTTP): its call runs on.
         guard call.isModern || call.kind == .rest else { return }
         finishCancelled(id, reason: reason)
     }
 
-    func finishCancelled(_ id: CallID, reason: String) {
+    func finishCancelled(_ id: CallID, reason: StaticString) {
         guard let call = calls.remove(id) else { return }
         counters.cancelled &+= 1
         call.backend.callEnded(id, wasHeld: call.held != nil)
@@ -216,19 +217,6 @@ final class Batch {
     }
 }
 
-/// Severities of RFC 5424 as MCP spells them.
-enum LogLevels {
-    static let names: [StaticString] = [
-        "\"debug\"", "\"info\"", "\"notice\"", "\"warning\"", "\"error\"", "\"critical\"", "\"alert\"",
-        "\"emergency\"",
-    ]
-
-    /// Position of the raw JSON string `level`; -1 when it is none of them.
-    static func rank(_ level: UnsafeRawBufferPointer) -> Int {
-        names.firstIndex { level.equals($0) } ?? -1
-    }
-}
-
 extension Call.Kind {
     var method: MethodName {
         switch self {
@@ -237,10 +225,7 @@ extension Call.Kind {
         case .read: .resourcesRead
         case .complete: .complete
         case .initialize: .initialize
-        case .tools: .toolsList
-        case .prompts: .promptsList
-        case .resources: .resourcesList
-        case .templates: .templatesList
+        case .list(let kind): kind.method
         }
     }
 }

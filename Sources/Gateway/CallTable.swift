@@ -1,3 +1,4 @@
+import MCP
 import System
 
 /// Names a call in flight: also, as an integer below 2^53, the JSON-RPC id and the progress token that the
@@ -56,12 +57,13 @@ struct ClientBytes {
 
 /// What a call in flight came from and where its answer goes.
 struct Call {
-    enum Kind: UInt8 {
+    enum Kind: Equatable {
         case call, get, read, complete
         /// Asked by the plain-HTTP shim.
         case rest
         /// Asked by the gateway itself.
-        case initialize, tools, prompts, resources, templates
+        case initialize
+        case list(ListKind)
     }
 
     var kind: Kind
@@ -77,6 +79,8 @@ struct Call {
     /// Which process of the server: an answer of an earlier one is not taken.
     var incarnation: UInt32
     var session: Session?
+    /// The least severe `notifications/message` that the client wants; nil: none.
+    var logLevel: LogLevel?
     var id: ClientBytes
     var token: ClientBytes
     var started: Instant

@@ -1,4 +1,5 @@
 import CEpollShim
+import Glibc
 import MCP
 import Reactor
 import Sandbox
@@ -111,7 +112,7 @@ final class ChildErrors: Source {
         super.init(loop: loop)
     }
 
-    override func received(_ bytes: UnsafeRawBufferPointer) { backend.stderr(bytes) }
+    override func received(_ bytes: UnsafeRawBufferPointer) { backend.wroteToStderr(bytes) }
 }
 
 /// The process itself: readable when it has ended.

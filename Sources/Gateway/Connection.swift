@@ -1,3 +1,4 @@
+import Glibc
 import Reactor
 import System
 import Wire
@@ -23,6 +24,7 @@ final class Connection: Source {
     }
 
     let state: LoopState
+    private let role: Listener.Role
     private(set) var phase = Phase.head(idle: true)
     /// Ordinal of the current request; an answer for another one is stale.
     private(set) var sequence: UInt32 = 0
@@ -52,8 +54,9 @@ final class Connection: Source {
     private var answersHead = false
     private var origin: [UInt8] = []
 
-    init(state: LoopState) {
+    init(state: LoopState, role: Listener.Role) {
         self.state = state
+        self.role = role
         deadline = state.loop.now.advanced(milliseconds: Limits.headSeconds * 1000)
         servingLoop = UInt16(truncatingIfNeeded: state.loop.index)
         super.init(loop: state.loop)
@@ -195,7 +198,7 @@ final class Connection: Source {
         guard step.isDone else { return step.consumed }
         phase = .answering
         let body = chunkedBody.bytes
-        state.route(self, head, chunkedHead.bytes, body)
+        route(chunkedHead.bytes, body)
         chunkedHead.removeAll()
         chunkedBody.removeAll()
         return step.consumed
@@ -221,7 +224,14 @@ final class Connection: Source {
         phase = .answering
         let headBytes = UnsafeRawBufferPointer(rebasing: bytes[..<head.length])
         let body = UnsafeRawBufferPointer(rebasing: bytes[head.length..<(head.length + bodyCount)])
-        state.route(self, head, headBytes, body)
+        route(headBytes, body)
+    }
+
+    private func route(_ headBytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) {
+        switch role {
+        case .clients: state.route(self, head, headBytes, body)
+        case .admin: state.routeAdmin(exchange, head, headBytes)
+        }
     }
 
     /// A request that cannot be understood: answered, then the connection ends, since where the next request

@@ -7,15 +7,16 @@ import Wire
 extension SandboxHome {
     func legacy(_ request: NorthRequest, _ method: MethodName, _ session: Session) {
         guard method.isLegacyRequest(in: session.revision) else { return unknownMethod(request, isModern: false) }
+        do throws(RPCFailure) {
+            try ParameterShape.check(request.envelope, request.body, method, isModern: false)
+        } catch {
+            return fail(request, error)
+        }
         switch method {
-        case .ping: respond(request, .ok) { NorthResults.empty(id: request.rawID, into: &$0) }
+        case .ping: respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
         case .setLevel:
-            let level = LogLevels.rank(request.envelope.level.of(request.body))
-            guard level >= 0 else {
-                return fail(request, .invalidParams("params.level is not a log level", isModern: false))
-            }
-            session.logLevel = level
-            respond(request, .ok) { NorthResults.empty(id: request.rawID, into: &$0) }
+            session.logLevel = LogLevel(json: request.envelope.level.of(request.body))
+            respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
         case .subscribe, .unsubscribe: unknownMethod(request, isModern: false)
         default: common(request, method, session)
         }
@@ -23,7 +24,8 @@ extension SandboxHome {
 
     func modern(_ request: NorthRequest, _ method: MethodName) {
         switch method {
-        case .discover: respond(request, .ok) { NorthResults.discover(id: request.rawID, into: &$0) }
+        case .discover:
+            respond(request, .ok) { state.shared.answers.discover(id: request.rawID, into: &$0) }
         case .listen: listen(request)
         default: common(request, method, nil)
         }
@@ -52,7 +54,7 @@ extension SandboxHome {
         let ids = state.calls.ids { $0.session === session && $0.id.equals(wanted) }
         for id in ids {
             guard let call = state.calls[id] else { continue }
-            state.finishCancelled(id, reason: "cancelled by the client")
+            state.finishCancelled(id, reason: "\"cancelled by the client\"")
             // The exchange must end; what it says is dropped by the client (cancellation §Behavior).
             state.reply(
                 call,
@@ -94,10 +96,7 @@ extension SandboxHome {
 
     // MARK: From memory
 
-    private func list(_ request: NorthRequest, _ kind: ListCatalog.Kind, _ isModern: Bool) {
-        guard request.envelope.cursor.isEmpty else {
-            return fail(request, .unknownCursor(isModern: isModern))
-        }
+    private func list(_ request: NorthRequest, _ kind: ListKind, _ isModern: Bool) {
         respond(request, .ok) { catalog.write(kind, isModern: isModern, id: request.rawID, into: &$0) }
     }
 
@@ -151,8 +150,9 @@ extension SandboxHome {
         let call = Call(
             kind: kind, isModern: isModern, mayStream: accepts.eventStream && !isBatch,
             mustStream: !accepts.json && !isBatch, target: request.target, backend: backends[route.server],
-            incarnation: backends[route.server].incarnation, session: session, id: ClientBytes(request.rawID),
-            token: ClientBytes(request.envelope.metaProgressToken.of(request.body)), started: now,
+            incarnation: backends[route.server].incarnation, session: session,
+            logLevel: LogLevel(json: request.envelope.metaLogLevel.of(request.body)),
+            id: ClientBytes(request.rawID), token: ClientBytes(request.envelope.metaProgressToken.of(request.body)), started: now,
             deadline: now.advanced(milliseconds: limit * 1000), lastSent: now, held: nil)
         if let failure = start(call, request, route) { return fail(request, failure.rpc) }
     }
@@ -215,17 +215,6 @@ extension Call.Kind {
         case .get: .unknown("prompt", name)
         case .read: .resourceNotFound(uri: name, isModern: isModern)
         default: .invalidParams("params.ref names nothing that is listed", isModern: isModern)
-        }
-    }
-}
-
-extension ListKind {
-    /// Its name in the filter of `subscriptions/listen`.
-    var filterName: String {
-        switch self {
-        case .tools: "toolsListChanged"
-        case .prompts: "promptsListChanged"
-        case .resources: "resourcesListChanged"
         }
     }
 }

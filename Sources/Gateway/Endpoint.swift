@@ -81,7 +81,8 @@ extension SandboxHome {
         guard !sessions.hasEnded(id),
             let opened = self.id.withRawUTF8({ SessionID(opening: id, key: sessionKey, sandbox: $0) })
         else { return nil }
-        let session = Session(id: Array(id), revision: opened.revision, now: state.loop.now)
+        let session = Session(
+            id: Array(id), revision: opened.revision, capabilities: opened.capabilities, now: state.loop.now)
         sessions.insert(session)
         return session
     }
@@ -100,17 +101,26 @@ extension SandboxHome {
     }
 
     private func initialize(_ request: NorthRequest) {
-        let revision = Initialization.negotiate(request.envelope, request.body)
-        let capabilities = ClientCapabilities(initialize: request.envelope, request.body)
+        do throws(RPCFailure) {
+            try ParameterShape.check(request.envelope, request.body, .initialize, isModern: false)
+        } catch {
+            return fail(request, error)
+        }
+        let asked = request.envelope.protocolVersion.of(request.body).insideQuotes
+        let revision = asked.map { Revision.negotiated(asked: $0) } ?? .newestHandshake
+        let capabilities = ClientCapabilities(object: request.envelope.capabilities.of(request.body))
         let sealed = id.withRawUTF8 {
             SessionID(
                 revision: revision, capabilities: capabilities, createdUnixSeconds: Int64(WallClock.unixSeconds())
             ).sealed(key: sessionKey, sandbox: $0)
         }
-        sessions.insert(Session(id: sealed, revision: revision, now: state.loop.now))
+        sessions.insert(
+            Session(id: sealed, revision: revision, capabilities: capabilities, now: state.loop.now))
         var head = AnswerHead.ok
         head.lines = Array("Mcp-Session-Id: ".utf8) + sealed + [13, 10]
-        respond(request, head) { NorthResults.initialize(id: request.rawID, revision: revision, into: &$0) }
+        respond(request, head) {
+            state.shared.answers.initialize(id: request.rawID, revision: revision, into: &$0)
+        }
     }
 
     private func endSession(_ inbound: Inbound) {
@@ -146,7 +156,7 @@ extension SandboxHome {
             }
             let stream = EventStream(
                 exchange: inbound.exchange, session: session, subscription: [],
-                kinds: Set(ListKind.allCases), now: state.loop.now)
+                filter: [.tools, .prompts, .resources], now: state.loop.now)
             session.stream = stream
             open(stream)
             if !session.unseenChanges.isEmpty {
@@ -181,27 +191,15 @@ extension SandboxHome {
             return fail(request, .http(406, "subscriptions/listen answers with text/event-stream."))
         }
         guard streams.count < Limits.streamsPerSandbox else { return fail(request, tooManyStreams) }
-        let asked = (try? JSONValue.parse(request.envelope.notifications.of(request.body)))?.objectValue
-        var kinds: Set<ListKind> = []
-        var honoured = JSONObject()
-        for kind in ListKind.allCases where asked?[kind.filterName]?.boolValue == true {
-            kinds.insert(kind)
-            honoured[kind.filterName] = .bool(true)
-        }
+        let filter = ListenFilter(object: request.envelope.notifications.of(request.body))
         let stream = EventStream(
-            exchange: exchange, session: nil, subscription: Array(request.rawID), kinds: kinds,
+            exchange: exchange, session: nil, subscription: Array(request.rawID), filter: filter,
             now: state.loop.now)
         streams.append(stream)
         state.note(exchange, call: .none, cancelsOnLeave: true)
         state.openStream(exchange, .stream)
-        let filter = JSONValue.object(honoured).serialized()
-        state.sendEvent(exchange) { out in
-            out.append(#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"#)
-            out.append(#""io.modelcontextprotocol/subscriptionId":"#)
-            out.append(request.rawID)
-            out.append(#"},"notifications":"#)
-            out.append(filter)
-            out.append("}}")
+        state.sendEvent(exchange) {
+            ListChange.acknowledge(filter, subscription: request.rawID, into: &$0)
         }
     }
 }

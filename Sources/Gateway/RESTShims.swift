@@ -46,7 +46,7 @@ extension SandboxHome {
         let call = Call(
             kind: .rest, isModern: false, mayStream: false, mustStream: false,
             target: .exchange(inbound.exchange), backend: backends[route.server],
-            incarnation: backends[route.server].incarnation, session: nil, id: ClientBytes(),
+            incarnation: backends[route.server].incarnation, session: nil, logLevel: nil, id: ClientBytes(),
             token: ClientBytes(), started: now,
             deadline: now.advanced(milliseconds: state.shared.limits.callSeconds * 1000), lastSent: now,
             held: nil)

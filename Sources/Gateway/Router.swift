@@ -59,7 +59,7 @@ extension LoopState {
 
     /// `/sandbox/<id>/mcp…`; the key is nil when the id cannot be one, which answers as an unknown one does.
     private static func sandboxRoute(_ path: UnsafeRawBufferPointer) -> (SandboxKey?, SandboxEndpoint)? {
-        guard path.starts(with: "/sandbox/") else { return nil }
+        guard path.hasPrefix("/sandbox/") else { return nil }
         let rest = UnsafeRawBufferPointer(rebasing: path[9...])
         guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return nil }
         guard let endpoint = endpoint(UnsafeRawBufferPointer(rebasing: rest[slash...])) else { return nil }
@@ -164,19 +164,5 @@ extension LoopState {
                 AnswerHead(status: 503, contentType: AnswerHead.json).with("Retry-After", "1"),
                 ErrorBody.control(status: 503, message: "The control API is busy; try again in a second."))
         }
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    /// The same bytes.
-    func equals(_ text: StaticString) -> Bool {
-        count == text.utf8CodeUnitCount && starts(with: text)
-    }
-
-    func starts(with text: StaticString) -> Bool {
-        let wanted = text.utf8CodeUnitCount
-        guard count >= wanted else { return false }
-        for i in 0..<wanted where self[i] != text.utf8Start[i] { return false }
-        return true
     }
 }

@@ -32,7 +32,7 @@ final class SandboxHome {
         sessionKey = specification.sessionKey
         owner = specification.owner
         options = specification.options
-        catalog = ListCatalog()
+        catalog = ListCatalog(servers: [], options: ListCatalog.Options(implementation: .gateway))
         launchContext = LaunchContext(
             sandboxID: specification.id, environment: specification.environment,
             cpu: state.shared.cpu(of: state.loop.index))
@@ -78,22 +78,40 @@ final class SandboxHome {
     }
 
     /// Its tools stay listed: it is on its way back, and calls meanwhile wait or are told.
-    func serverLost(_ backend: Backend) { serverSettled() }
+    func serverLost(_ backend: Backend) {
+        catalog = catalog.with(heads: listOptions)
+        serverSettled()
+    }
 
-    func listsChanged(_ kind: Call.Kind) {
+    func listsChanged(_ kind: ListKind) {
         rebuildCatalog()
         switch kind {
         case .tools: announce([.tools])
         case .prompts: announce([.prompts])
         case .resources, .templates: announce([.resources])
-        default: return
         }
     }
 
     private func rebuildCatalog() {
-        catalog.rebuild(
-            backends.map { ($0.plan.name, $0.lists.snapshot) }, prefix: options.prefix,
-            include: options.include, exclude: options.exclude)
+        catalog = ListCatalog(
+            servers: backends.map { $0.lists.snapshot(name: $0.plan.name) }, options: listOptions)
+    }
+
+    private var listOptions: ListCatalog.Options {
+        ListCatalog.Options(
+            implementation: .gateway, prefix: PrefixMode(rawValue: options.prefix.rawValue) ?? .always,
+            filter: ToolFilter(
+                include: (options.include ?? []).map { NamePattern($0) },
+                exclude: options.exclude.map { NamePattern($0) }),
+            serverStates: serverStates)
+    }
+
+    /// Empty while every server is ready; else the state of each, for `_meta` of the lists.
+    private var serverStates: [UInt8] {
+        guard !backends.allSatisfy({ $0.phase == .ready }) else { return [] }
+        return JSONValue.array(
+            backends.map { .object(["name": .string($0.plan.name), "state": .string($0.stateName)]) }
+        ).serialized()
     }
 
     func replaceToken(_ digest: [UInt8]) { tokenDigest = digest }
@@ -164,8 +182,8 @@ final class SandboxHome {
     // MARK: Announcements
 
     /// Tells every listening client that lists have changed (MCP `notifications/…/list_changed`).
-    private func announce(_ kinds: Set<ListKind>) {
-        guard !streams.isEmpty else { return }
+    private func announce(_ kinds: ListenFilter) {
+        sessions.noteUnseen(kinds)
         for stream in streams { stream.announce(kinds, state) }
     }
 }

@@ -20,9 +20,11 @@ public enum GatewayServer {
         let shared = Shared(
             configuration: configuration,
             access: Access(configuration: configuration, isLoopback: sockets.isLoopback), catalog: catalog,
-            workshop: workshop, apiKeys: configuration.apiKeys.map { (Digest.sha256($0.key), $0.name) },
+            workshop: workshop, apiKeys: configuration.apiKeys.map { ($0.key.withRawUTF8 { Digest.sha256($0) }, $0.name) },
             mailboxes: loops.map(\.mailbox), cpus: loops.map(\.cpu))
-        shared.adopt(Control(configuration: configuration, catalog: catalog, plane: Plane(shared: shared)))
+        let control = Control(plane: Plane(shared: shared))
+        try control.start(controlConfiguration(configuration, catalog, sockets, workshop.isolation))
+        shared.adopt(control)
         try attach(sockets, shared, loops)
         Log.info(
             "serving",
@@ -32,6 +34,27 @@ public enum GatewayServer {
         for loop in loops { loop.mailbox.post { $0.stop() } }
         for loop in loops { LoopThread.join(loop.mailbox) }
         return code
+    }
+
+    private static func controlConfiguration(
+        _ configuration: GatewayConfiguration, _ catalog: ServerCatalog, _ sockets: Listeners,
+        _ isolation: Isolation
+    ) -> ControlConfiguration {
+        var keys = APIKeys()
+        for key in configuration.apiKeys { keys.add(name: key.name, key: key.key) }
+        var policy = PlanPolicy()
+        policy.allowsCustomServers = configuration.allowsCustomServers ?? (isolation != .none)
+        let plans = policy
+        let domain = configuration.domain.isEmpty ? nil : configuration.domain
+        var control = ControlConfiguration(
+            keys: keys, publicURL: configuration.publicURL ?? sockets.url, domain: domain
+        ) { mcp in
+            catalog.check(mcp, policy: plans).map { CheckedServers(plans: $0.plans, options: $0.options) }
+        }
+        control.limits.sandboxes = configuration.limits.sandboxes
+        control.limits.sandboxesPerKey = configuration.limits.sandboxesPerKey
+        control.limits.timeoutSeconds = configuration.limits.timeoutSeconds
+        return control
     }
 
     private struct RunningLoop {
@@ -97,15 +120,13 @@ public enum GatewayServer {
     /// the wait.
     private static func drain(_ signals: sigset_t, _ shared: Shared) {
         for loop in 0..<shared.loopCount { shared.post(loop) { $0.drain() } }
-        await(signals, seconds: Limits.drainSeconds, shared) { $0.calls.count }
-        let closing = Atomic<Int>(0)
-        _ = closing
+        waitUntilNone(signals, seconds: Limits.drainSeconds, shared) { $0.calls.count }
         for loop in 0..<shared.loopCount { shared.post(loop) { $0.closeHomes() } }
-        await(signals, seconds: Limits.drainSeconds, shared) { $0.homes.count }
+        waitUntilNone(signals, seconds: Limits.drainSeconds, shared) { $0.homes.count }
     }
 
     /// Asks the loops until what `count` counts is gone.
-    private static func await(
+    private static func waitUntilNone(
         _ signals: sigset_t, seconds: Int, _ shared: Shared, _ count: @escaping @Sendable (LoopState) -> Int
     ) {
         var signals = signals
@@ -141,6 +162,15 @@ private struct Listeners {
     private var first: [(host: String, port: Int, socket: Int32)]
     private(set) var admin: [Int32]
     private(set) var isLoopback: Bool
+
+    /// Where the first listener is reached from this machine.
+    var url: String {
+        guard let listener = first.first else { return "http://127.0.0.1" }
+        let isAny = listener.host == "0.0.0.0" || listener.host == "::"
+        let address = GatewayConfiguration.Address(
+            host: isAny ? "127.0.0.1" : listener.host, port: listener.port)
+        return "http://\(address)"
+    }
 
     static func open(_ configuration: GatewayConfiguration) throws -> Listeners {
         let first = try configuration.listen.map { address in

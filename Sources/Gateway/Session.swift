@@ -6,17 +6,19 @@ import System
 final class Session {
     let id: [UInt8]
     let revision: Revision
-    /// Index of the level set by `logging/setLevel`; nil while none was set.
-    var logLevel: Int?
+    let capabilities: ClientCapabilities
+    /// Set by `logging/setLevel`; nil while none was set.
+    var logLevel: LogLevel?
     var lastUsed: Instant
     /// The open GET stream. Nil when there is none.
     var stream: EventStream?
     /// Kinds of lists that changed while no stream was open.
-    var unseenChanges: Set<ListKind> = []
+    var unseenChanges: ListenFilter = []
 
-    init(id: [UInt8], revision: Revision, now: Instant) {
+    init(id: [UInt8], revision: Revision, capabilities: ClientCapabilities, now: Instant) {
         self.id = id
         self.revision = revision
+        self.capabilities = capabilities
         lastUsed = now
     }
 }
@@ -65,6 +67,11 @@ struct SessionTable {
         sessions[key] = nil
         if ended.count >= Limits.sessionsPerSandbox * 4 { ended.removeAll() }
         ended.insert(key)
+    }
+
+    /// Sessions without an open stream are told when they open one.
+    func noteUnseen(_ kinds: ListenFilter) {
+        for session in sessions.values where session.stream == nil { session.unseenChanges.formUnion(kinds) }
     }
 
     mutating func expire(before now: Instant, home: SandboxHome) {

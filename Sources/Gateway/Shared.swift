@@ -1,4 +1,5 @@
 import Catalog
+import MCP
 import Reactor
 import Sandbox
 import Synchronization
@@ -25,6 +26,7 @@ final class Shared: Sendable {
     private let controlBox = Mutex<Control?>(nil)
     private let published: Mutex<[LoopNumbers]>
     let startedAt = Instant.now()
+    let answers = Answers(.gateway)
 
     struct LoopNumbers: Sendable {
         var counters = Counters()

@@ -3,19 +3,19 @@
 #endif
 
 extension UnsafeRawBufferPointer {
-    @inlinable func equals(_ other: UnsafeRawBufferPointer) -> Bool {
+    @inlinable public func equals(_ other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         guard let left = baseAddress, let right = other.baseAddress else { return true }
         return memcmp(left, right, count) == 0
     }
 
-    @inlinable func equals(_ text: StaticString) -> Bool {
+    @inlinable public func equals(_ text: StaticString) -> Bool {
         guard count == text.utf8CodeUnitCount else { return false }
         guard let left = baseAddress else { return true }
         return memcmp(left, text.utf8Start, count) == 0
     }
 
-    @inlinable func hasPrefix(_ text: StaticString) -> Bool {
+    @inlinable public func hasPrefix(_ text: StaticString) -> Bool {
         guard count >= text.utf8CodeUnitCount, let left = baseAddress else {
             return text.utf8CodeUnitCount == 0
         }
@@ -23,13 +23,13 @@ extension UnsafeRawBufferPointer {
     }
 
     /// Whether `byte` occurs: memchr, so long strings cost little.
-    @inlinable func has(_ byte: UInt8) -> Bool {
+    @inlinable public func has(_ byte: UInt8) -> Bool {
         guard let start = baseAddress else { return false }
         return memchr(start, Int32(byte), count) != nil
     }
 
     /// The bytes from `start` up to `end`, both clamped to what there is.
-    @inlinable func piece(_ start: Int, _ end: Int) -> UnsafeRawBufferPointer {
+    @inlinable public func piece(_ start: Int, _ end: Int) -> UnsafeRawBufferPointer {
         let upper = Swift.min(Swift.max(end, 0), count)
         let lower = Swift.min(Swift.max(start, 0), upper)
         return UnsafeRawBufferPointer(rebasing: self[lower..<upper])
@@ -50,7 +50,7 @@ extension UnsafeRawBufferPointer {
 }
 
 extension StaticString {
-    @inlinable var bytes: UnsafeRawBufferPointer {
+    @inlinable public var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: utf8Start, count: utf8CodeUnitCount)
     }
 }

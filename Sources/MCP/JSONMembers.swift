@@ -83,7 +83,7 @@ enum JSONKind {
 
 extension UnsafeRawBufferPointer {
     /// The inside of a raw JSON string; nil when this is none.
-    var insideQuotes: UnsafeRawBufferPointer? {
+    public var insideQuotes: UnsafeRawBufferPointer? {
         guard count >= 2, self[0] == UInt8(ascii: "\"") else { return nil }
         return piece(1, count - 1)
     }

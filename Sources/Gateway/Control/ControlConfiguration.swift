@@ -46,14 +46,7 @@ public struct CheckedServers: Sendable {
     }
 }
 
-/// Every mistake of a configuration; at least one.
-public struct ConfigurationErrors: Error {
-    public var mistakes: [ConfigurationError]
-
-    public init(_ mistakes: [ConfigurationError]) {
-        self.mistakes = mistakes
-    }
-
+extension ConfigurationErrors {
     /// The mistakes as one message, each of which names its server and property.
     var message: String {
         let shown = mistakes.prefix(ControlLimits.mistakesShown).map(\.message).joined(separator: "; ")

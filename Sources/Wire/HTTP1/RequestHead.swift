@@ -36,7 +36,7 @@ public struct RequestHead: Sendable {
     /// Start in the upper 16 bits, length in the lower: a head is at most 16 KiB long.
     private var values = InlineArray<32, UInt32>(repeating: 0)
 
-    init() {}
+    public init() {}
 
     /// The value with surrounding blanks removed, the first one if the field came more than once; nil if it did
     /// not. `.host` is the authority of an absolute target if there is one (RFC 9112 §3.2.2).

@@ -1,0 +1,3 @@
+#ifndef CE_SPAWN_H
+#define CE_SPAWN_H
+#endif

@@ -1,0 +1,88 @@
+import Catalog
+import Sandbox
+import System
+
+/// What all servers of a sandbox have in common when they start.
+struct LaunchContext: Sendable {
+    let sandboxID: String
+    /// `envVars` of the create, for every server.
+    let environment: [(String, String)]
+    /// The core of the sandbox's loop: pipes between two cores cost 2.8 times the CPU.
+    let cpu: Int?
+}
+
+/// Turns a plan of the catalog into a request to the workshop.
+enum Launch {
+    static func workshop(_ configuration: GatewayConfiguration) throws(WorkshopFailure) -> Workshop {
+        try Workshop(
+            WorkshopConfiguration(
+                stateDirectory: configuration.stateDirectory, isolation: configuration.isolation))
+    }
+
+    /// Starts the process of `plan` on the workshop's threads. `installed` tells that its package is there,
+    /// `done` how it ended; both run on a thread of the workshop, or at once for what cannot be started.
+    static func begin(
+        plan: ServerPlan, sandbox: LaunchContext, withOldSDK: Bool, shared: Shared, token: LaunchToken,
+        installed: @escaping @Sendable () -> Void,
+        done: @escaping @Sendable (Result<SpawnedChild, LaunchFailure>) -> Void
+    ) {
+        guard let (program, arguments) = program(plan.source, withOldSDK: withOldSDK) else {
+            return done(.failure(unavailable(plan)))
+        }
+        // The plan's own settings win over variables that are for all servers.
+        let own = Set(plan.environment.map(\.name))
+        let environment =
+            sandbox.environment.filter { !own.contains($0.0) } + plan.environment.map { ($0.name, $0.value) }
+        let request = LaunchRequest(
+            program: program, arguments: arguments, environment: environment, sandboxID: sandbox.sandboxID,
+            serverName: plan.name, cpu: sandbox.cpu)
+        shared.workshop.launch(request, token: token, installed: installed, done: done)
+    }
+
+    private static func program(
+        _ source: ServerPlan.Source, withOldSDK: Bool
+    ) -> (LaunchRequest.Program, [String])? {
+        switch source {
+        case .pypi(let package):
+            let program = PythonProgram(
+                package: package.package, version: package.version, command: package.command,
+                constraints: package.constraints, overrides: package.overrides,
+                requiresPython: package.requiresPython, withOldSDK: withOldSDK)
+            return (.pypi(program), package.arguments)
+        case .npm(let package):
+            let program = NodeProgram(
+                package: package.package, version: package.version, command: package.command)
+            return (.npm(program), package.arguments)
+        case .command(let words): return (.command(words), [])
+        case .repository, .oci, .remote, .unavailable: return nil
+        }
+    }
+
+    /// What a server needs that this gateway does not have.
+    private static func unavailable(_ plan: ServerPlan) -> LaunchFailure {
+        switch plan.source {
+        case .oci(let image):
+            return LaunchFailure(
+                message: "\(plan.name) needs a container engine (image \(image.image)); "
+                    + "this gateway runs packages of PyPI and npm and commands.")
+        case .remote(let endpoint):
+            if let provider = endpoint.needsOAuth {
+                return LaunchFailure(
+                    message: "\(plan.name) needs an OAuth token of \(provider) for \(endpoint.url).",
+                    needsAuth: true)
+            }
+            return LaunchFailure(message: "\(plan.name) needs its remote endpoint \(endpoint.url).")
+        case .repository(let repository):
+            return LaunchFailure(
+                message: "\(plan.name) needs a checkout of github/\(repository.owner)/\(repository.name).")
+        case .unavailable(let needs): return LaunchFailure(message: "\(plan.name) needs \(needs).")
+        case .pypi, .npm, .command: return LaunchFailure(message: "\(plan.name) cannot be started.")
+        }
+    }
+
+    /// A line of stderr as servers write it that were made for version 1 of the Python SDK and found version 2.
+    static func namesOldSDK(_ line: String) -> Bool {
+        guard line.contains("Error") else { return false }
+        return line.contains("'mcp") || line.contains("mcp.server") || line.contains("mcp.types")
+    }
+}

@@ -64,7 +64,7 @@ final class LoopState: TimerTarget {
     ) {
         if Int(exchange.loop) == loop.index {
             guard let connection = connection(exchange), connection.phase == .answering else { return }
-            connection.begin(head, framing: length == 0 && head.contentType == nil ? .none : .length(length))
+            connection.begin(head, framing: head.status == 204 || head.status == 304 ? .none : .length(length))
             if !connection.isBodySuppressed { write(&connection.outbox) }
             connection.finish()
         } else {

@@ -191,6 +191,15 @@ static void epoll_unwatch(struct ce_poller *poller, uint32_t slot) {
     entry->flags &= ~WATCHED;
 }
 
+/// One piece leaves by the scalar calls, which spare the kernel the import of a vector.
+static ssize_t put_pieces(const struct entry *entry, const struct iovec *pieces, int n) {
+    if (n == 1)
+        return entry->flags & IS_SOCKET ? send(entry->fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL)
+                                        : write(entry->fd, pieces->iov_base, pieces->iov_len);
+    struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)n};
+    return entry->flags & IS_SOCKET ? sendmsg(entry->fd, &message, MSG_NOSIGNAL) : writev(entry->fd, pieces, n);
+}
+
 static int64_t epoll_send(struct ce_poller *poller, uint32_t slot, const struct iovec *pieces, int n) {
     struct entry *entry = &poller->entries[slot];
     if (entry->flags & FAILED) return -EPIPE;
@@ -199,10 +208,8 @@ static int64_t epoll_send(struct ce_poller *poller, uint32_t slot, const struct 
     ssize_t put = 0;
     if (total > 0) {
         poller->counters.writes += 1;
-        struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)n};
         do {
-            put = entry->flags & IS_SOCKET ? sendmsg(entry->fd, &message, MSG_NOSIGNAL)
-                                           : writev(entry->fd, pieces, n);
+            put = put_pieces(entry, pieces, n);
         } while (put < 0 && errno == EINTR);
         if (put < 0 && errno != EAGAIN) {
             int error = errno;
@@ -225,7 +232,8 @@ static int read_stream(struct ce_poller *poller, uint32_t slot, uint32_t *ready,
     struct entry *entry = &poller->entries[slot];
     ssize_t got;
     poller->counters.reads += 1;
-    do got = read(entry->fd, poller->scratch, sizeof poller->scratch);
+    do got = entry->flags & IS_SOCKET ? recv(entry->fd, poller->scratch, sizeof poller->scratch, 0)
+                                      : read(entry->fd, poller->scratch, sizeof poller->scratch);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
         // After a short read the kernel's buffer is empty; an end or a reset behind the bytes comes with the

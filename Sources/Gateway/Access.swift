@@ -45,7 +45,8 @@ struct Access: Sendable {
         out.append("Access-Control-Allow-Origin: ")
         out.append(origin)
         out.append("\r\nVary: Origin\r\n")
-        out.append("Access-Control-Expose-Headers: Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate\r\n")
+        out.append(
+            "Access-Control-Expose-Headers: Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate\r\n")
     }
 
     /// `localhost`, `127.0.0.1` or `[::1]`, with or without a port.

@@ -41,7 +41,10 @@ enum Metrics {
             ("requests_total", "Requests read.", \.requests),
             ("requests_refused_total", "Requests refused before they reached a sandbox.", \.refused),
             ("connections_total", "Client connections accepted.", \.connections),
-            ("requests_forwarded_total", "Requests that arrived at another loop than their sandbox's.", \.forwarded),
+            (
+                "requests_forwarded_total", "Requests that arrived at another loop than their sandbox's.",
+                \.forwarded
+            ),
             ("calls_total", "Calls forwarded to servers.", \.calls),
             ("call_failures_total", "Calls answered with an error of the gateway.", \.callFailures),
             ("call_timeouts_total", "Calls that took too long.", \.callTimeouts),
@@ -49,7 +52,10 @@ enum Metrics {
             ("unauthorized_total", "Requests without a valid token.", \.unauthorized),
             ("slow_readers_total", "Connections cut because their client did not read.", \.slowReaders),
             ("server_stdout_noise_total", "Lines on a server's stdout that are no message.", \.stdoutNoise),
-            ("server_stray_answers_total", "Answers of servers to calls that are not in flight.", \.strayAnswers),
+            (
+                "server_stray_answers_total", "Answers of servers to calls that are not in flight.",
+                \.strayAnswers
+            ),
             ("server_starts_total", "Server processes started.", \.childStarts),
             ("server_exits_total", "Server processes ended.", \.childExits),
         ]

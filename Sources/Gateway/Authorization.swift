@@ -20,8 +20,12 @@ extension LoopState {
     private func isAuthorized(_ inbound: Inbound, _ home: SandboxHome?) -> Bool {
         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
         let token = inbound.value(.authorization).flatMap(Self.bearer) ?? empty
+        if let home, home.remembers(token), !inbound.head.isDuplicated(.authorization) { return true }
         let isOwn = Digest.matches(token, digest: home?.tokenDigest ?? Self.nobody)
-        if isOwn, home != nil, !inbound.head.isDuplicated(.authorization) { return true }
+        if isOwn, let home, !inbound.head.isDuplicated(.authorization) {
+            home.remember(token)
+            return true
+        }
         // The plain-HTTP shims take the owner's API key too: the command line has no other secret.
         guard inbound.endpoint != .mcp, let key = inbound.value(.apiKey) else { return false }
         var owner: String?
@@ -46,7 +50,8 @@ extension LoopState {
     private func refuseToken(_ inbound: Inbound) {
         counters.unauthorized &+= 1
         let head = AnswerHead(status: 401, contentType: AnswerHead.json).with("WWW-Authenticate", "Bearer")
-        let message = "A valid token of this sandbox is needed: send the header Authorization: Bearer "
+        let message =
+            "A valid token of this sandbox is needed: send the header Authorization: Bearer "
             + "<mcpToken>, with the token that creating the sandbox returned."
         switch inbound.endpoint {
         case .mcp:

@@ -4,12 +4,22 @@ import System
 import Wire
 
 /// A request that waits for its server, with its bytes.
-struct HeldRequest {
-    var bytes: OwnedBytes
-    var envelope: Envelope
+final class HeldRequest {
+    let bytes: OwnedBytes
+    let envelope: Envelope
     /// The server's own name for what is asked; empty when it is the client's.
-    var original: [UInt8]
-    var cutBytes: Int
+    let original: [UInt8]
+    let cutBytes: Int
+
+    init(_ request: borrowing NorthRequest, _ route: ListCatalog.Route) {
+        bytes = OwnedBytes(copying: request.body)
+        envelope = request.envelope
+        switch route.target {
+        case .unchanged: (original, cutBytes) = ([], 0)
+        case .renamed(let name): (original, cutBytes) = (Array(name), 0)
+        case .withoutPrefix(let count): (original, cutBytes) = ([], count)
+        }
+    }
 }
 
 /// The call path: requests go down to the child, its lines come up.
@@ -22,8 +32,9 @@ extension Backend {
     /// Why no more calls are taken; nil when they are.
     var busy: CallFailure? {
         let waiting = child?.input.outbox.count ?? 0
-        guard inFlight >= Limits.callsPerServer || waiting > Limits.childInputBytes
-            || heldCalls.count >= Limits.heldCallsPerServer
+        guard
+            inFlight >= Limits.callsPerServer || waiting > Limits.childInputBytes
+                || heldCalls.count >= Limits.heldCallsPerServer
         else { return nil }
         return CallFailure(
             rest: .rateLimit, code: RPCCode.internalError,
@@ -57,8 +68,10 @@ extension Backend {
             call.deadline = state.loop.now.advanced(milliseconds: state.shared.limits.callSeconds * 1000)
             state.calls[id] = call
             held.original.withUnsafeBytes { original in
-                let target: SouthTarget = !original.isEmpty
-                    ? .renamed(original) : held.cutBytes > 0 ? .withoutPrefix(bytes: held.cutBytes) : .unchanged
+                let target: SouthTarget =
+                    !original.isEmpty
+                    ? .renamed(original)
+                    : held.cutBytes > 0 ? .withoutPrefix(bytes: held.cutBytes) : .unchanged
                 send(
                     id, held.bytes.bytes, held.envelope, method: call.kind.method, target: target,
                     dropsEnvelope: call.isModern)

@@ -172,7 +172,6 @@ final class Backend: TimerTarget {
         let call = Call(
             kind: kind, isModern: false, mayStream: false, mustStream: false, target: .none, backend: self,
             incarnation: incarnation, session: nil, logLevel: nil, id: ClientBytes(), token: ClientBytes(),
-            started: now,
             deadline: now.advanced(milliseconds: Limits.initializeSeconds * 1000), lastSent: now, held: nil)
         guard let id = state.calls.insert(call) else { return }
         inFlight += 1

@@ -89,7 +89,9 @@ extension LoopState {
             exchange, AnswerHead(status: code.status, contentType: AnswerHead.json),
             ErrorBody.rest(
                 code, text,
-                details: ["server": .string(call.backend.plan.name), "code": .integer(envelope.errorCode ?? 0)]))
+                details: [
+                    "server": .string(call.backend.plan.name), "code": .integer(envelope.errorCode ?? 0),
+                ]))
     }
 
     // MARK: While a call lasts

@@ -83,10 +83,9 @@ struct Call {
     var logLevel: LogLevel?
     var id: ClientBytes
     var token: ClientBytes
-    var started: Instant
     var deadline: Instant
     var lastSent: Instant
-    /// While the server is not ready: the request itself.
+    /// While the server is not ready: the request itself, apart, as it is large and rare.
     var held: HeldRequest?
 }
 
@@ -98,45 +97,65 @@ enum ReplyTarget {
     case none
 }
 
-/// The calls in flight of one loop, in a slab.
-struct CallTable {
+/// The calls in flight of one loop, in a slab that they never leave while they last: a call is some two hundred
+/// bytes with references in it, and copying one costs more than all else that happens to it.
+struct CallTable: ~Copyable {
     private struct Slot {
         var generation: UInt32 = 1
         var call: Call?
     }
 
-    private var slots: [Slot] = []
+    private var slots: UnsafeMutablePointer<Slot>
+    /// Slots that were ever used; the rest of `room` is raw memory.
+    private var used = 0
+    private var room: Int
     private var free: [Int32] = []
     private(set) var count = 0
     private let capacity: Int
 
     init(capacity: Int = 1 << 18) {
         self.capacity = min(capacity, 1 << Int(CallID.slotBits))
+        room = 64
+        slots = .allocate(capacity: room)
+    }
+
+    deinit {
+        slots.deinitialize(count: used)
+        slots.deallocate()
     }
 
     /// Nil when `capacity` calls are in flight.
     mutating func insert(_ call: consuming Call) -> CallID? {
-        let slot: Int
-        if let last = free.popLast() {
-            slot = Int(last)
-        } else {
-            guard slots.count < capacity else { return nil }
-            slot = slots.count
-            slots.append(Slot())
-        }
+        guard let slot = free.popLast().map({ Int($0) }) ?? fresh() else { return nil }
         slots[slot].call = consume call
         count += 1
         return CallID(slot: slot, generation: slots[slot].generation)
     }
 
+    private mutating func fresh() -> Int? {
+        guard used < capacity else { return nil }
+        if used == room { grow() }
+        (slots + used).initialize(to: Slot())
+        used += 1
+        return used - 1
+    }
+
+    private mutating func grow() {
+        let larger = UnsafeMutablePointer<Slot>.allocate(capacity: room * 2)
+        larger.moveInitialize(from: slots, count: used)
+        slots.deallocate()
+        slots = larger
+        room *= 2
+    }
+
     func contains(_ id: CallID) -> Bool {
-        id.slot < slots.count && slots[id.slot].generation == id.generation && slots[id.slot].call != nil
+        id.slot < used && slots[id.slot].generation == id.generation && slots[id.slot].call != nil
     }
 
     /// The call in place, if it is still in flight.
     subscript(_ id: CallID) -> Call? {
         get { contains(id) ? slots[id.slot].call : nil }
-        set {
+        nonmutating set {
             guard contains(id), newValue != nil else { return }
             slots[id.slot].call = newValue
         }
@@ -144,30 +163,31 @@ struct CallTable {
 
     /// Removes the call if it is in flight at just this process of `backend`.
     mutating func take(_ id: CallID, from backend: Backend, _ incarnation: UInt32) -> Call? {
-        guard id.slot < slots.count, slots[id.slot].generation == id.generation,
+        guard id.slot < used, slots[id.slot].generation == id.generation,
             slots[id.slot].call?.backend === backend, slots[id.slot].call?.incarnation == incarnation,
             slots[id.slot].call?.held == nil
         else { return nil }
-        return remove(id)
+        return vacate(id.slot)
     }
 
     mutating func remove(_ id: CallID) -> Call? {
-        guard contains(id) else { return nil }
-        let call = slots[id.slot].call
-        slots[id.slot].call = nil
+        contains(id) ? vacate(id.slot) : nil
+    }
+
+    private mutating func vacate(_ slot: Int) -> Call? {
         // Generation 0 never exists: `CallID.none` finds nothing.
-        slots[id.slot].generation = slots[id.slot].generation == .max ? 1 : slots[id.slot].generation + 1
-        free.append(Int32(truncatingIfNeeded: id.slot))
+        slots[slot].generation = slots[slot].generation == .max ? 1 : slots[slot].generation + 1
+        free.append(Int32(truncatingIfNeeded: slot))
         count -= 1
-        return call
+        return slots[slot].call.take()
     }
 
     /// Every call for which `condition` holds, by id. For rare events and the tick; not the call path.
-    func ids(where condition: (Call) -> Bool) -> [CallID] {
+    func ids(where condition: (borrowing Call) -> Bool) -> [CallID] {
         var found: [CallID] = []
-        for (index, slot) in slots.enumerated() {
-            if let call = slot.call, condition(call) {
-                found.append(CallID(slot: index, generation: slot.generation))
+        for index in 0..<used {
+            if let call = slots[index].call, condition(call) {
+                found.append(CallID(slot: index, generation: slots[index].generation))
             }
         }
         return found

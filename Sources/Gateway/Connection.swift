@@ -43,7 +43,9 @@ final class Connection: Source {
 
     private var inbox = ByteQueue()
     private var resumeAt = 0
-    private var head = RequestHead()
+    /// Of a request whose body is not there yet.
+    private var pendingHead = RequestHead()
+    private var isHTTP10 = false
     private var chunkedHead = ByteQueue()
     private var chunkedBody = ByteQueue()
     private var chunks = ChunkDecoder()
@@ -142,27 +144,28 @@ final class Connection: Source {
             phase = .head(idle: false)
             deadline = state.loop.now.advanced(milliseconds: Limits.headSeconds * 1000)
         }
-        guard let parsed = try RequestParser.parse(bytes, resumeAt: &resumeAt) else { return 0 }
-        head = parsed
+        guard let head = try RequestParser.parse(bytes, resumeAt: &resumeAt) else { return 0 }
         resumeAt = 0
-        startRequest(bytes)
+        startRequest(head, bytes)
         switch head.framing {
         case .none:
-            dispatch(bytes, bodyCount: 0)
+            dispatch(head, bytes, bodyCount: 0)
             return head.length
         case .length(let count):
             guard count <= state.shared.limits.requestBodyBytes else {
                 throw Refusal(413, bodyTooLong)
             }
             if bytes.count - head.length >= count {
-                dispatch(bytes, bodyCount: count)
+                dispatch(head, bytes, bodyCount: count)
                 return head.length + count
             }
             phase = .body
+            pendingHead = head
             expectBody(count)
             return 0
         case .chunked:
             phase = .chunks
+            pendingHead = head
             expectBody(state.shared.limits.requestBodyBytes)
             chunks = ChunkDecoder()
             chunkedBody.removeAll()
@@ -180,15 +183,16 @@ final class Connection: Source {
         let seconds = Limits.bodySecondsBase + count / Limits.bodyBytesPerSecond
         deadline = state.loop.now.advanced(milliseconds: seconds * 1000)
         // RFC 9110 §10.1.1: only now is the head accepted.
-        if head.expectsContinue, !head.isHTTP10 {
+        if pendingHead.expectsContinue, !isHTTP10 {
             ResponseWriter.continue100(into: &outbox)
             state.loop.flushLater(self)
         }
     }
 
     private func readBody(_ bytes: UnsafeRawBufferPointer) -> Int {
+        let head = pendingHead
         guard case .length(let count) = head.framing, bytes.count - head.length >= count else { return 0 }
-        dispatch(bytes, bodyCount: count)
+        dispatch(head, bytes, bodyCount: count)
         return head.length + count
     }
 
@@ -198,19 +202,20 @@ final class Connection: Source {
         guard step.isDone else { return step.consumed }
         phase = .answering
         let body = chunkedBody.bytes
-        route(chunkedHead.bytes, body)
+        route(pendingHead, chunkedHead.bytes, body)
         chunkedHead.removeAll()
         chunkedBody.removeAll()
         return step.consumed
     }
 
     /// The parts of the head that decide how the answer must look.
-    private func startRequest(_ bytes: UnsafeRawBufferPointer) {
+    private func startRequest(_ head: borrowing RequestHead, _ bytes: UnsafeRawBufferPointer) {
         sequence &+= 1
         call = .none
         cancelsOnLeave = false
         servingLoop = UInt16(truncatingIfNeeded: state.loop.index)
         keepAlive = head.keepAlive && !state.isDraining
+        isHTTP10 = head.isHTTP10
         answersHead = head.method == .head
         if let range = head[.origin] {
             origin = Array(range.of(bytes))
@@ -220,14 +225,16 @@ final class Connection: Source {
         state.counters.requests &+= 1
     }
 
-    private func dispatch(_ bytes: UnsafeRawBufferPointer, bodyCount: Int) {
+    private func dispatch(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, bodyCount: Int) {
         phase = .answering
         let headBytes = UnsafeRawBufferPointer(rebasing: bytes[..<head.length])
         let body = UnsafeRawBufferPointer(rebasing: bytes[head.length..<(head.length + bodyCount)])
-        route(headBytes, body)
+        route(head, headBytes, body)
     }
 
-    private func route(_ headBytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) {
+    private func route(
+        _ head: RequestHead, _ headBytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
+    ) {
         switch role {
         case .clients: state.route(self, head, headBytes, body)
         case .admin: state.routeAdmin(exchange, head, headBytes)
@@ -267,7 +274,7 @@ final class Connection: Source {
     /// HEAD, 204 and 304 have heads alone.
     private(set) var isBodySuppressed = false
 
-    private var isLastAnswer: Bool { peerHasEnded || state.isDraining || head.isHTTP10 && !head.keepAlive }
+    private var isLastAnswer: Bool { peerHasEnded || state.isDraining }
 
     /// The answer is complete: the next request may be read.
     func finish() {
@@ -288,12 +295,12 @@ final class Connection: Source {
     /// An event stream begins: chunked, or until close for an HTTP/1.0 client.
     func beginStream(_ answer: AnswerHead) {
         phase = .streaming
-        if head.isHTTP10 { keepAlive = false }
-        begin(answer, framing: head.isHTTP10 ? .close : .chunked)
+        if isHTTP10 { keepAlive = false }
+        begin(answer, framing: isHTTP10 ? .close : .chunked)
         state.loop.flushLater(self)
     }
 
-    var streamIsChunked: Bool { !head.isHTTP10 }
+    var streamIsChunked: Bool { !isHTTP10 }
 
     func endStream() {
         if streamIsChunked { ResponseWriter.lastChunk(into: &outbox) }

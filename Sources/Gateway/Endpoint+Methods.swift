@@ -6,7 +6,9 @@ import Wire
 /// `tools/call`, `prompts/get`, `resources/read` and `completion/complete` go to the server that has the thing.
 extension SandboxHome {
     func legacy(_ request: NorthRequest, _ method: MethodName, _ session: Session) {
-        guard method.isLegacyRequest(in: session.revision) else { return unknownMethod(request, isModern: false) }
+        guard method.isLegacyRequest(in: session.revision) else {
+            return unknownMethod(request, isModern: false)
+        }
         do throws(RPCFailure) {
             try ParameterShape.check(request.envelope, request.body, method, isModern: false)
         } catch {
@@ -73,25 +75,33 @@ extension SandboxHome {
         let requests = elements.filter { $0.0.kind == .request }.count
         guard requests > 0 else {
             for (envelope, bytes) in elements where envelope.kind == .notification {
-                notice(part(request, envelope, bytes, request.target), MethodName(envelope, in: bytes), session)
+                withPart(request, envelope, bytes, request.target) {
+                    notice($0, MethodName(envelope, in: bytes), session)
+                }
             }
             return state.answer(request.inbound.exchange, .accepted, [])
         }
         let batch = Batch(exchange: request.inbound.exchange, requests: requests)
         for (envelope, bytes) in elements {
-            let one = part(request, envelope, bytes, .batch(batch))
             let method = MethodName(envelope, in: bytes)
-            if envelope.kind == .request { legacy(one, method, session) }
-            if envelope.kind == .notification { notice(one, method, session) }
+            withPart(request, envelope, bytes, .batch(batch)) { one in
+                if envelope.kind == .request { legacy(one, method, session) }
+                if envelope.kind == .notification { notice(one, method, session) }
+            }
         }
     }
 
-    private func part(
-        _ request: NorthRequest, _ envelope: Envelope, _ bytes: UnsafeRawBufferPointer, _ target: ReplyTarget
-    ) -> NorthRequest {
-        NorthRequest(
-            inbound: request.inbound, envelope: envelope, body: bytes,
-            id: Classifier.replyID(envelope, bytes), target: target)
+    /// One message of a batch as a request of its own.
+    private func withPart(
+        _ request: NorthRequest, _ envelope: Envelope, _ bytes: UnsafeRawBufferPointer, _ target: ReplyTarget,
+        _ body: (NorthRequest) -> Void
+    ) {
+        withUnsafePointer(to: envelope) {
+            body(
+                NorthRequest(
+                    request.inbound, $0, body: bytes, id: Classifier.replyID(envelope, bytes), target: target)
+            )
+        }
     }
 
     // MARK: From memory
@@ -110,7 +120,11 @@ extension SandboxHome {
             if request.accepts.json {
                 state.answer(exchange, head, length: body.count) { $0.append(owned: body) }
             } else {
-                state.openStream(exchange, AnswerHead(status: 200, contentType: AnswerHead.eventStream, lines: head.lines + AnswerHead.stream.lines))
+                state.openStream(
+                    exchange,
+                    AnswerHead(
+                        status: 200, contentType: AnswerHead.eventStream,
+                        lines: head.lines + AnswerHead.stream.lines))
                 state.sendEvent(exchange) { $0.append(owned: body) }
                 state.endStream(exchange)
             }
@@ -152,7 +166,8 @@ extension SandboxHome {
             mustStream: !accepts.json && !isBatch, target: request.target, backend: backends[route.server],
             incarnation: backends[route.server].incarnation, session: session,
             logLevel: LogLevel(json: request.envelope.metaLogLevel.of(request.body)),
-            id: ClientBytes(request.rawID), token: ClientBytes(request.envelope.metaProgressToken.of(request.body)), started: now,
+            id: ClientBytes(request.rawID),
+            token: ClientBytes(request.envelope.metaProgressToken.of(request.body)),
             deadline: now.advanced(milliseconds: limit * 1000), lastSent: now, held: nil)
         if let failure = start(call, request, route) { return fail(request, failure.rpc) }
     }
@@ -165,7 +180,9 @@ extension SandboxHome {
         let method = call.kind.method
         let exchange = request.inbound.exchange
         guard !backend.canTake else {
-            guard let id = state.calls.insert(call) else { return backend.unavailable("Too many calls in flight.") }
+            guard let id = state.calls.insert(call) else {
+                return backend.unavailable("Too many calls in flight.")
+            }
             state.note(exchange, call: id, cancelsOnLeave: isModern)
             backend.send(
                 id, request.body, request.envelope, method: method, target: route.target,
@@ -179,24 +196,12 @@ extension SandboxHome {
         }
         call.held = HeldRequest(request, route)
         call.deadline = state.loop.now.advanced(milliseconds: Limits.heldCallSeconds * 1000)
-        guard let id = state.calls.insert(call) else { return backend.unavailable("Too many calls in flight.") }
+        guard let id = state.calls.insert(call) else {
+            return backend.unavailable("Too many calls in flight.")
+        }
         state.note(exchange, call: id, cancelsOnLeave: isModern)
         backend.heldCalls.append(id)
         return nil
-    }
-}
-
-extension HeldRequest {
-    init(_ request: NorthRequest, _ route: ListCatalog.Route) {
-        bytes = OwnedBytes(copying: request.body)
-        envelope = request.envelope
-        original = []
-        cutBytes = 0
-        switch route.target {
-        case .unchanged: break
-        case .renamed(let name): original = Array(name)
-        case .withoutPrefix(let count): cutBytes = count
-        }
     }
 }
 

@@ -13,7 +13,8 @@ extension SandboxHome {
             let failure = RPCFailure.http(405, "This endpoint knows POST, GET and DELETE.")
             state.answer(
                 inbound.exchange,
-                AnswerHead(status: 405, contentType: AnswerHead.json).with("Allow", "GET, POST, DELETE, OPTIONS"),
+                AnswerHead(status: 405, contentType: AnswerHead.json).with(
+                    "Allow", "GET, POST, DELETE, OPTIONS"),
                 failure.bytes(id: nil))
         }
     }
@@ -30,11 +31,19 @@ extension SandboxHome {
             return refuse(inbound, RPCFailure(error))
         }
         let headers = RoutingHeaders(inbound.head, in: inbound.headBytes)
+        withUnsafePointer(to: envelope) { dispatch(inbound, $0, headers) }
+    }
+
+    private func dispatch(_ inbound: Inbound, _ borrowed: UnsafePointer<Envelope>, _ headers: RoutingHeaders)
+    {
+        let body = inbound.body
         let session = inbound.value(.mcpSessionID).flatMap { find($0) }
-        let id = Classifier.replyID(envelope, body)
+        let id = Classifier.replyID(borrowed.pointee, body)
         let request = NorthRequest(
-            inbound: inbound, envelope: envelope, body: body, id: id, target: .exchange(inbound.exchange))
-        switch Classifier.classify(envelope, body, headers: headers, session: session?.revision) {
+            inbound, borrowed, body: body, id: id, target: .exchange(inbound.exchange))
+        switch Classifier.classify(
+            borrowed.pointee, body, headers: headers, session: session?.revision)
+        {
         case .refuse(let failure): refuse(inbound, failure, id: id)
         case .modernRequest(let method): modern(request, method)
         case .modernNotification: state.answer(inbound.exchange, .accepted, [])
@@ -111,7 +120,8 @@ extension SandboxHome {
         let capabilities = ClientCapabilities(object: request.envelope.capabilities.of(request.body))
         let sealed = id.withRawUTF8 {
             SessionID(
-                revision: revision, capabilities: capabilities, createdUnixSeconds: Int64(WallClock.unixSeconds())
+                revision: revision, capabilities: capabilities,
+                createdUnixSeconds: Int64(WallClock.unixSeconds())
             ).sealed(key: sessionKey, sandbox: $0)
         }
         sessions.insert(
@@ -206,15 +216,29 @@ extension SandboxHome {
 
 /// A request as the era-specific parts see it. Its bytes are valid during the call that hands it over.
 struct NorthRequest {
-    var inbound: Inbound
-    var envelope: Envelope
-    var body: UnsafeRawBufferPointer
+    let inbound: Inbound
+    private let borrowedEnvelope: UnsafePointer<Envelope>
+    let body: UnsafeRawBufferPointer
     /// Raw JSON; nil for a notification.
-    var id: UnsafeRawBufferPointer?
-    var target: ReplyTarget
+    let id: UnsafeRawBufferPointer?
+    let target: ReplyTarget
+    let accepts: Accepts
+
+    init(
+        _ inbound: Inbound, _ envelope: UnsafePointer<Envelope>, body: UnsafeRawBufferPointer,
+        id: UnsafeRawBufferPointer?, target: ReplyTarget
+    ) {
+        self.inbound = inbound
+        borrowedEnvelope = envelope
+        self.body = body
+        self.id = id
+        self.target = target
+        accepts = Accepts(inbound.value(.accept))
+    }
+
+    var envelope: Envelope { _read { yield borrowedEnvelope.pointee } }
 
     var rawID: UnsafeRawBufferPointer { id ?? UnsafeRawBufferPointer(start: nil, count: 0) }
-    var accepts: Accepts { Accepts(inbound.value(.accept)) }
 }
 
 /// What the client takes as an answer (RFC 9110 §12.5.1); without the field, or with `*/*`, JSON.
@@ -223,13 +247,20 @@ struct Accepts {
     let eventStream: Bool
 
     init(_ value: UnsafeRawBufferPointer?) {
+        // What nearly every client sends.
+        if let value, value.equals("application/json, text/event-stream") {
+            json = true
+            eventStream = true
+            return
+        }
         guard let value, !value.isEmpty else {
             json = true
             eventStream = false
             return
         }
         eventStream = value.contains("text/event-stream")
-        json = !eventStream || value.contains("application/json") || value.contains("*/*")
+        json =
+            !eventStream || value.contains("application/json") || value.contains("*/*")
             || value.contains("application/*")
     }
 }

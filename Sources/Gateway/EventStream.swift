@@ -24,7 +24,8 @@ final class EventStream {
     }
 
     func announce(_ changed: ListenFilter, _ state: LoopState) {
-        for kind in [ListKind.tools, .prompts, .resources] where changed.includes(kind) && filter.includes(kind) {
+        for kind in [ListKind.tools, .prompts, .resources]
+        where changed.includes(kind) && filter.includes(kind) {
             state.sendEvent(exchange) { out in
                 withSubscription { ListChange.notify(kind, subscription: $0, into: &out) }
             }

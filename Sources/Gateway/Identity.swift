@@ -2,7 +2,8 @@ import MCP
 
 extension Implementation {
     /// How the gateway names itself to clients and to servers.
-    static let gateway = Implementation(name: "mcp-gateway", title: "MCP Gateway", version: GatewayVersion.text)
+    static let gateway = Implementation(
+        name: "mcp-gateway", title: "MCP Gateway", version: GatewayVersion.text)
 }
 
 /// The version of this source tree.

@@ -64,7 +64,8 @@ final class LoopState: TimerTarget {
     ) {
         if Int(exchange.loop) == loop.index {
             guard let connection = connection(exchange), connection.phase == .answering else { return }
-            connection.begin(head, framing: head.status == 204 || head.status == 304 ? .none : .length(length))
+            connection.begin(
+                head, framing: head.status == 204 || head.status == 304 ? .none : .length(length))
             if !connection.isBodySuppressed { write(&connection.outbox) }
             connection.finish()
         } else {

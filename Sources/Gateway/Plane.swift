@@ -12,7 +12,8 @@ struct Plane: DataPlane {
     func answer(_ exchange: ExchangeID, _ response: ControlResponse) {
         var head = AnswerHead(status: response.status, contentType: nil)
         if !response.contentType.isEmpty {
-            head = response.contentType == "application/json"
+            head =
+                response.contentType == "application/json"
                 ? AnswerHead(status: response.status, contentType: AnswerHead.json)
                 : head.with("Content-Type", response.contentType)
         }

@@ -40,19 +40,23 @@ extension SandboxHome {
         guard let route = catalog.route(.toolsCall, envelope, body, name: name), route.server < backends.count
         else {
             let text = String(decoding: name.prefix(200), as: UTF8.self)
-            return refuseREST(inbound, .notFound, "This sandbox has no tool \(text); list_tools names those it has.")
+            return refuseREST(
+                inbound, .notFound, "This sandbox has no tool \(text); list_tools names those it has.")
         }
         let now = state.loop.now
         let call = Call(
             kind: .rest, isModern: false, mayStream: false, mustStream: false,
             target: .exchange(inbound.exchange), backend: backends[route.server],
             incarnation: backends[route.server].incarnation, session: nil, logLevel: nil, id: ClientBytes(),
-            token: ClientBytes(), started: now,
+            token: ClientBytes(),
             deadline: now.advanced(milliseconds: state.shared.limits.callSeconds * 1000), lastSent: now,
             held: nil)
-        let request = NorthRequest(
-            inbound: inbound, envelope: envelope, body: body, id: nil, target: .exchange(inbound.exchange))
-        if let failure = start(call, request, route) {
+        let failure = withUnsafePointer(to: envelope) {
+            start(
+                call,
+                NorthRequest(inbound, $0, body: body, id: nil, target: .exchange(inbound.exchange)), route)
+        }
+        if let failure {
             var head = AnswerHead(status: failure.rest.status, contentType: AnswerHead.json)
             if failure.rest == .rateLimit || failure.rest == .serverUnavailable {
                 head = head.with("Retry-After", "1")

@@ -10,11 +10,25 @@ enum SandboxEndpoint: UInt8, Sendable {
 
 /// A request as its sandbox sees it. The bytes are valid during the call that hands it over.
 struct Inbound {
-    var head: RequestHead
-    var headBytes: UnsafeRawBufferPointer
-    var body: UnsafeRawBufferPointer
-    var exchange: ExchangeID
-    var endpoint: SandboxEndpoint
+    /// Borrowed like the bytes: the head is large, and each layer would copy it.
+    private let borrowedHead: UnsafePointer<RequestHead>
+    let headBytes: UnsafeRawBufferPointer
+    let body: UnsafeRawBufferPointer
+    let exchange: ExchangeID
+    let endpoint: SandboxEndpoint
+
+    init(
+        _ head: UnsafePointer<RequestHead>, _ headBytes: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer,
+        exchange: ExchangeID, endpoint: SandboxEndpoint
+    ) {
+        borrowedHead = head
+        self.headBytes = headBytes
+        self.body = body
+        self.exchange = exchange
+        self.endpoint = endpoint
+    }
+
+    var head: RequestHead { _read { yield borrowedHead.pointee } }
 
     func value(_ field: Field) -> UnsafeRawBufferPointer? { head[field]?.of(headBytes) }
 }
@@ -100,23 +114,25 @@ extension LoopState {
         let exchange = connection.exchange
         let home = key?.home(loops: shared.loopCount) ?? loop.index
         guard home != loop.index, let key else {
-            let inbound = Inbound(
-                head: head, headBytes: bytes, body: body, exchange: exchange, endpoint: endpoint)
-            return receive(inbound, for: key)
+            return withUnsafePointer(to: head) {
+                receive(Inbound($0, bytes, body: body, exchange: exchange, endpoint: endpoint), for: key)
+            }
         }
         // Another loop's sandbox: the bytes go there, the answer comes back the same way.
         counters.forwarded &+= 1
         connection.servingLoop = UInt16(truncatingIfNeeded: home)
         let copy = OwnedBytes(joining: bytes, body)
-        let headCount = bytes.count
+        let (headCount, head) = (bytes.count, head)
         shared.post(home) { state in
             let all = copy.bytes
-            state.receive(
-                Inbound(
-                    head: head, headBytes: UnsafeRawBufferPointer(rebasing: all[..<headCount]),
-                    body: UnsafeRawBufferPointer(rebasing: all[headCount...]), exchange: exchange,
-                    endpoint: endpoint),
-                for: key)
+            withUnsafePointer(to: head) {
+                state.receive(
+                    Inbound(
+                        $0, UnsafeRawBufferPointer(rebasing: all[..<headCount]),
+                        body: UnsafeRawBufferPointer(rebasing: all[headCount...]), exchange: exchange,
+                        endpoint: endpoint),
+                    for: key)
+            }
         }
     }
 
@@ -146,7 +162,9 @@ extension LoopState {
         _ connection: Connection, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer,
         _ body: UnsafeRawBufferPointer
     ) {
-        func text(_ field: Field) -> String? { head[field].map { String(decoding: $0.of(bytes), as: UTF8.self) } }
+        func text(_ field: Field) -> String? {
+            head[field].map { String(decoding: $0.of(bytes), as: UTF8.self) }
+        }
         let address = Self.sandboxAddress(head, bytes)
         let request = ControlRequest(
             exchange: connection.exchange,

@@ -1,3 +1,4 @@
+import CEpollShim
 import Catalog
 import MCP
 import Reactor
@@ -13,6 +14,7 @@ final class SandboxHome {
     let key: SandboxKey
     let id: String
     private(set) var tokenDigest: [UInt8]
+    private var rememberedToken: [UInt8] = []
     let sessionKey: [UInt8]
     let owner: String
     private(set) var options: GatewayOptions
@@ -114,7 +116,19 @@ final class SandboxHome {
         ).serialized()
     }
 
-    func replaceToken(_ digest: [UInt8]) { tokenDigest = digest }
+    func replaceToken(_ digest: [UInt8]) {
+        tokenDigest = digest
+        rememberedToken = []
+    }
+
+    /// Whether `token` is the one whose digest matched last: a digest costs 0.3 µs, this comparison a tenth.
+    /// In constant time for a given length.
+    func remembers(_ token: UnsafeRawBufferPointer) -> Bool {
+        guard !token.isEmpty, token.count == rememberedToken.count else { return false }
+        return rememberedToken.withUnsafeBytes { ce_equal(token.baseAddress, $0.baseAddress, $0.count) == 1 }
+    }
+
+    func remember(_ token: UnsafeRawBufferPointer) { rememberedToken = Array(token) }
 
     /// Servers whose plan is unchanged keep running; the rest stop and start.
     func replace(

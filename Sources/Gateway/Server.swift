@@ -20,7 +20,8 @@ public enum GatewayServer {
         let shared = Shared(
             configuration: configuration,
             access: Access(configuration: configuration, isLoopback: sockets.isLoopback), catalog: catalog,
-            workshop: workshop, apiKeys: configuration.apiKeys.map { ($0.key.withRawUTF8 { Digest.sha256($0) }, $0.name) },
+            workshop: workshop,
+            apiKeys: configuration.apiKeys.map { ($0.key.withRawUTF8 { Digest.sha256($0) }, $0.name) },
             mailboxes: loops.map(\.mailbox), cpus: loops.map(\.cpu))
         let control = Control(plane: Plane(shared: shared))
         try control.start(controlConfiguration(configuration, catalog, sockets, workshop.isolation))
@@ -28,8 +29,10 @@ public enum GatewayServer {
         try attach(sockets, shared, loops)
         Log.info(
             "serving",
-            ["listen": configuration.listen.map { "\($0.host):\($0.port)" }.joined(separator: " "),
-                "loops": loops.count, "isolation": "\(workshop.isolation)"])
+            [
+                "listen": configuration.listen.map { "\($0.host):\($0.port)" }.joined(separator: " "),
+                "loops": loops.count, "isolation": "\(workshop.isolation)",
+            ])
         let code = waitForSignal(signals, shared)
         for loop in loops { loop.mailbox.post { $0.stop() } }
         for loop in loops { LoopThread.join(loop.mailbox) }
@@ -174,8 +177,10 @@ private struct Listeners {
 
     static func open(_ configuration: GatewayConfiguration) throws -> Listeners {
         let first = try configuration.listen.map { address in
-            (address.host, address.port,
-                try listen(host: address.host, port: address.port, backlog: 4096, reusePort: true))
+            (
+                address.host, address.port,
+                try listen(host: address.host, port: address.port, backlog: 4096, reusePort: true)
+            )
         }
         var admin: [Int32] = []
         if let address = configuration.adminListen {
@@ -184,7 +189,9 @@ private struct Listeners {
         let local = ["127.0.0.1", "localhost", "::1", "[::1]"]
         return Listeners(
             first: first, admin: admin,
-            isLoopback: configuration.listen.allSatisfy { local.contains($0.host) || $0.host.hasPrefix("127.") })
+            isLoopback: configuration.listen.allSatisfy {
+                local.contains($0.host) || $0.host.hasPrefix("127.")
+            })
     }
 
     /// Each loop has its own socket at the same address (SO_REUSEPORT): the kernel spreads connections.

@@ -46,7 +46,7 @@ struct SessionTable {
 
     func find(_ id: UnsafeRawBufferPointer) -> Session? {
         guard let key = Key(id), let session = sessions[key] else { return nil }
-        return session.id.withUnsafeBytes { $0.elementsEqual(id) } ? session : nil
+        return session.id.withUnsafeBytes { $0.equals(id) } ? session : nil
     }
 
     func hasEnded(_ id: UnsafeRawBufferPointer) -> Bool { Key(id).map(ended.contains) ?? false }
@@ -54,7 +54,9 @@ struct SessionTable {
     /// The session that was idle for longest makes room when the table is full.
     mutating func insert(_ session: Session) {
         if sessions.count >= Limits.sessionsPerSandbox,
-            let oldest = sessions.filter({ $0.value.stream == nil }).min(by: { $0.value.lastUsed < $1.value.lastUsed })
+            let oldest = sessions.filter({ $0.value.stream == nil }).min(by: {
+                $0.value.lastUsed < $1.value.lastUsed
+            })
         {
             sessions[oldest.key] = nil
         }

@@ -37,11 +37,12 @@ struct Poller: ~Copyable {
     /// Offers the front of `outbox` to the kernel. Returns the bytes that have left, or -errno, and those
     /// that were offered: when fewer left, a WRITABLE event will come.
     func send(_ handle: Handle, _ outbox: borrowing Outbox) -> (sent: Int, offered: Int) {
-        outbox.withIOVecs { pieces, count in
-            var offered = 0
+        var offered = 0
+        let sent = outbox.withIOVecs { pieces, count in
             for i in 0..<Int(count) { offered += pieces[i].iov_len }
-            return (Int(ce_send(raw, handle.slot, pieces, count)), offered)
+            return ce_send(raw, handle.slot, pieces, count)
         }
+        return (Int(sent), offered)
     }
 
     func wait(milliseconds: Int32) {

@@ -96,7 +96,8 @@ public struct Outbox: ~Copyable {
     // MARK: Leaving
 
     /// Calls `body` with the first pieces, at most `SystemLimits.piecesPerWrite`, in the order of leaving.
-    public func withIOVecs<R>(_ body: (UnsafePointer<iovec>, Int32) -> R) -> R {
+    /// Not generic: across modules a generic result would cost a look-up of its type at each call.
+    public func withIOVecs(_ body: (UnsafePointer<iovec>, Int32) -> Int64) -> Int64 {
         withUnsafeTemporaryAllocation(of: iovec.self, capacity: SystemLimits.piecesPerWrite) { room in
             var n = 0
             var segment = first

@@ -10,10 +10,30 @@
     @usableFromInline static let quote: UInt8 = 0x22
     @usableFromInline static let backslash: UInt8 = 0x5C
 
-    /// `tchar` of RFC 9110 §5.6.2, a bit for each of 128 characters.
+    /// `tchar` of RFC 9110 §5.6.2: `1` at each code that is one. A row is sixteen codes. One load for each byte
+    /// of a field name is half the work of shifting through a bit set.
+    private static let tokens: StaticString = """
+        0000000000000000\
+        0000000000000000\
+        0101111100110110\
+        1111111111000000\
+        0111111111111111\
+        1111111111100011\
+        1111111111111111\
+        1111111111101010\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+
+        """
+
     @inline(__always) static func isToken(_ byte: UInt8) -> Bool {
-        let word: UInt64 = byte < 64 ? 0x03FF_6CFA_0000_0000 : byte < 128 ? 0x57FF_FFFF_C7FF_FFFE : 0
-        return (word >> UInt64(byte & 63)) & 1 != 0
+        tokens.utf8Start[Int(byte)] == UInt8(ascii: "1")
     }
 
     @inline(__always) static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
@@ -51,7 +71,9 @@
             i &+= 8
         }
         while i < count {
-            if left.load(fromByteOffset: i, as: UInt8.self) | 0x20 != right.load(fromByteOffset: i, as: UInt8.self) {
+            if left.load(fromByteOffset: i, as: UInt8.self) | 0x20
+                != right.load(fromByteOffset: i, as: UInt8.self)
+            {
                 return false
             }
             i &+= 1

@@ -7,9 +7,11 @@ import Testing
         Array(text.utf8).withUnsafeBytes { CallID(decimal: $0) }
     }
 
-    @Test("what a child sends as an id is digits below 2^53 or nothing", arguments: [
-        "", "-1", "1.0", "1e3", "\"1\"", "null", "9007199254740992", "99999999999999999999", " 1", "0x1",
-    ])
+    @Test(
+        "what a child sends as an id is digits below 2^53 or nothing",
+        arguments: [
+            "", "-1", "1.0", "1e3", "\"1\"", "null", "9007199254740992", "99999999999999999999", " 1", "0x1",
+        ])
     func refused(_ text: String) {
         #expect(parse(text) == nil)
     }

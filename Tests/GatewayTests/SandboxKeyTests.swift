@@ -3,10 +3,12 @@ import Testing
 @testable import Gateway
 
 @Suite struct SandboxKeyTests {
-    @Test("only 22 characters of [a-z0-9] are a sandbox id", arguments: [
-        "", "0", "00abcdefghijklmnopqrs", "00abcdefghijklmnopqrstu", "00ABCDEFGHIJKLMNOPQRST",
-        "00abcdefghijklmnopqrs-", "00abcdefghijklmnopqrs/", "00abcdefghijklmnopqr\u{e9}",
-    ])
+    @Test(
+        "only 22 characters of [a-z0-9] are a sandbox id",
+        arguments: [
+            "", "0", "00abcdefghijklmnopqrs", "00abcdefghijklmnopqrstu", "00ABCDEFGHIJKLMNOPQRST",
+            "00abcdefghijklmnopqrs-", "00abcdefghijklmnopqrs/", "00abcdefghijklmnopqr\u{e9}",
+        ])
     func malformed(_ text: String) {
         #expect(SandboxKey(text) == nil)
     }

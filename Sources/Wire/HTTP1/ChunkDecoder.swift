@@ -93,7 +93,9 @@ public struct ChunkDecoder: Sendable {
 
     private mutating func sizeByte(_ byte: UInt8, digits: Int) throws(Refusal) {
         if let digit = ASCII.hexValue(byte) {
-            guard digits < WireLimits.chunkSizeDigitsMax else { throw Refusal(413, "chunk size is too large") }
+            guard digits < WireLimits.chunkSizeDigitsMax else {
+                throw Refusal(413, "chunk size is too large")
+            }
             size = size << 4 | Int(digit)
             state = .size(digits: digits + 1)
             return

@@ -57,7 +57,9 @@ struct FieldLine {
             }
             switch bytes[i] {
             case ASCII.carriageReturn:
-                guard i + 1 < end, bytes[i + 1] == ASCII.lineFeed else { throw .bad("bare CR in field value") }
+                guard i + 1 < end, bytes[i + 1] == ASCII.lineFeed else {
+                    throw .bad("bare CR in field value")
+                }
                 return i
             case ASCII.tab: i &+= 1
             case ASCII.lineFeed: throw .bad("bare LF in field value")

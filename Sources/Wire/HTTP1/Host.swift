@@ -3,7 +3,9 @@
 /// to make two parsers see two hosts.
 enum Host {
     static func check(_ value: UnsafeRawBufferPointer) throws(Refusal) {
-        guard !value.isEmpty, value.count <= WireLimits.hostBytesMax else { throw .bad("empty or overlong Host") }
+        guard !value.isEmpty, value.count <= WireLimits.hostBytesMax else {
+            throw .bad("empty or overlong Host")
+        }
         guard let end = value[0] == 0x5B ? endOfLiteral(value) : endOfName(value) else {
             throw .bad("illegal character in Host")
         }

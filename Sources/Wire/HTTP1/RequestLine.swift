@@ -7,7 +7,9 @@ enum RequestLine {
     ) throws(Refusal) -> Int {
         var i = start
         while i < end, ASCII.isToken(bytes[i]) { i += 1 }
-        guard i > start, i < end, bytes[i] == ASCII.space else { throw .bad("malformed method in request line") }
+        guard i > start, i < end, bytes[i] == ASCII.space else {
+            throw .bad("malformed method in request line")
+        }
         guard i - start <= WireLimits.methodBytesMax else { throw Refusal(501, "method is too long") }
         head.methodRange = ByteRange(from: start, to: i)
         head.method = method(head.methodRange.of(bytes))
@@ -15,7 +17,9 @@ enum RequestLine {
         let target = i + 1
         i = target
         while i < end, bytes[i] > ASCII.space, bytes[i] < 0x7F { i += 1 }
-        guard i - target <= WireLimits.targetBytesMax else { throw Refusal(414, "request target is too long") }
+        guard i - target <= WireLimits.targetBytesMax else {
+            throw Refusal(414, "request target is too long")
+        }
         guard i > target, i < end else { throw .bad("malformed request target") }
         guard bytes[i] == ASCII.space else {
             throw .bad(
@@ -103,7 +107,9 @@ enum RequestLine {
     }
 
     private static func equal(_ token: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
-        for i in 0..<min(token.count, text.utf8CodeUnitCount) where token[i] != text.utf8Start[i] { return false }
+        for i in 0..<min(token.count, text.utf8CodeUnitCount) where token[i] != text.utf8Start[i] {
+            return false
+        }
         return token.count == text.utf8CodeUnitCount
     }
 }

@@ -66,7 +66,9 @@ public enum ResponseWriter {
     }
 
     /// For names and values made at run time: the control plane's.
-    public static func field<Sink: ByteSink & ~Copyable>(_ name: String, _ value: String, into out: inout Sink) {
+    public static func field<Sink: ByteSink & ~Copyable>(
+        _ name: String, _ value: String, into out: inout Sink
+    ) {
         var name = name
         var value = value
         name.withUTF8 { appendValue(UnsafeRawBufferPointer($0), into: &out) }
@@ -76,7 +78,8 @@ public enum ResponseWriter {
     }
 
     @usableFromInline
-    static func appendValue<Sink: ByteSink & ~Copyable>(_ value: UnsafeRawBufferPointer, into out: inout Sink) {
+    static func appendValue<Sink: ByteSink & ~Copyable>(_ value: UnsafeRawBufferPointer, into out: inout Sink)
+    {
         var start = 0
         for i in 0..<value.count where (value[i] < ASCII.space && value[i] != ASCII.tab) || value[i] == 0x7F {
             out.append(UnsafeRawBufferPointer(rebasing: value[start..<i]))
@@ -93,7 +96,9 @@ public enum ResponseWriter {
 
     /// One chunk. An empty one is not written: it would end the body.
     @inlinable
-    public static func chunk<Sink: ByteSink & ~Copyable>(_ bytes: UnsafeRawBufferPointer, into out: inout Sink) {
+    public static func chunk<Sink: ByteSink & ~Copyable>(
+        _ bytes: UnsafeRawBufferPointer, into out: inout Sink
+    ) {
         guard !bytes.isEmpty else { return }
         beginChunk(count: bytes.count, into: &out)
         out.append(bytes)

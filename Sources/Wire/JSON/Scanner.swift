@@ -4,7 +4,9 @@
 ///
 /// Every read is behind a comparison with `count`.
 struct JSONScanner {
-    enum Kind: UInt8, Sendable { case object, array, string, integer, fraction, literalTrue, literalFalse, null }
+    enum Kind: UInt8, Sendable {
+        case object, array, string, integer, fraction, literalTrue, literalFalse, null
+    }
 
     /// A member's name: the bytes inside the quotes.
     struct Key {

@@ -83,7 +83,8 @@ public enum JSONText {
     }
 
     /// The same into fixed memory: the count of bytes written, nil when they do not fit.
-    public static func decode(_ raw: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer) -> Int? {
+    public static func decode(_ raw: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer) -> Int?
+    {
         var bytes = JSONStringBytes(raw)
         var count = 0
         while let byte = bytes.next() {

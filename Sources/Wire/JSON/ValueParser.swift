@@ -53,7 +53,9 @@ struct JSONValueParser {
 
     /// The container when this was its last value; otherwise nil, and it is back on the stack with `at` on the
     /// next value.
-    private mutating func add(_ value: consuming JSONValue, to top: consuming Open) throws(JSONError) -> JSONValue? {
+    private mutating func add(_ value: consuming JSONValue, to top: consuming Open) throws(JSONError)
+        -> JSONValue?
+    {
         switch consume top {
         case .array(var elements):
             elements.append(value)

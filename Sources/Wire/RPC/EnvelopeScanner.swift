@@ -27,7 +27,7 @@ struct EnvelopeScanner {
         envelope.hasLineBreaks = json.hasLineBreaks
     }
 
-    private func isEmptyArray(_ start: Int) -> Bool {
+    private mutating func isEmptyArray(_ start: Int) -> Bool {
         var probe = json
         probe.at = start
         return (try? probe.firstElement()) == false
@@ -202,7 +202,7 @@ struct EnvelopeScanner {
         }
     }
 
-    private func classify() -> Envelope.Kind {
+    private mutating func classify() -> Envelope.Kind {
         let hasMethod = envelope.method.isPresent
         let hasResult = envelope.result.isPresent
         let hasError = envelope.error.isPresent
@@ -210,7 +210,8 @@ struct EnvelopeScanner {
             return .invalid(.ambiguous)
         }
         guard methodIsString else { return .invalid(.methodNotString) }
-        let hasGoodID = (envelope.idKind == .string || envelope.idKind == .integer)
+        let hasGoodID =
+            (envelope.idKind == .string || envelope.idKind == .integer)
             && envelope.id.count <= WireLimits.idBytesMax
         if hasMethod {
             if envelope.idKind == .none { return .notification }
@@ -252,21 +253,23 @@ struct EnvelopeScanner {
         }
     }
 
-    private func duplicate(_ key: JSONScanner.Key) -> JSONError {
+    private mutating func duplicate(_ key: JSONScanner.Key) -> JSONError {
         var error = JSONError(offset: Int(key.range.start), reason: "duplicate member name")
         error.kind = .duplicateKey
         error.key = key.range
         return error
     }
 
-    @inline(__always) private func keyCode(_ key: JSONScanner.Key, in level: Level) -> UInt8 {
+    // Mutating although they change nothing: `self` is large, and the compiler copies it for others.
+
+    @inline(__always) private mutating func keyCode(_ key: JSONScanner.Key, in level: Level) -> UInt8 {
         if key.hasEscapes { return decodedCode(key.range, in: level) }
         let start = UnsafeRawPointer(json.base + Int(key.range.start))
         return level.code(UnsafeRawBufferPointer(start: start, count: Int(key.range.count)))
     }
 
     /// Escapes mean the characters they stand for: `"\u0069d"` is `id`. The longest known name has 42 bytes.
-    @inline(never) private func decodedCode(_ range: ByteRange, in level: Level) -> UInt8 {
+    @inline(never) private mutating func decodedCode(_ range: ByteRange, in level: Level) -> UInt8 {
         let raw = range.of(UnsafeRawBufferPointer(start: json.base, count: json.count))
         return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { buffer in
             guard let count = JSONText.decode(raw, into: buffer) else { return Name.unknown }
@@ -274,19 +277,20 @@ struct EnvelopeScanner {
         }
     }
 
-    private func equals(_ start: Int, _ end: Int, _ text: StaticString) -> Bool {
+    private mutating func equals(_ start: Int, _ end: Int, _ text: StaticString) -> Bool {
         guard end - start == text.utf8CodeUnitCount else { return false }
         return memcmp(json.base + start, text.utf8Start, end - start) == 0
     }
 
     /// The value of an integer token, nil when it does not fit.
-    private func integer(_ start: Int, _ end: Int) -> Int? {
+    private mutating func integer(_ start: Int, _ end: Int) -> Int? {
         let isNegative = json.base[start] == 0x2D
         var value = 0
         for i in (isNegative ? start + 1 : start)..<end {
             let digit = Int(json.base[i]) - 0x30
             let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
-            let (next, carry) = isNegative
+            let (next, carry) =
+                isNegative
                 ? scaled.subtractingReportingOverflow(digit) : scaled.addingReportingOverflow(digit)
             guard !overflow, !carry else { return nil }
             value = next

@@ -67,7 +67,9 @@ enum Level {
         switch name.count {
         case 2: pick(name, "id", Name.id)
         case 5: pick(name, "error", Name.error)
-        case 6: pick(name, "method", Name.method) | pick(name, "params", Name.params) | pick(name, "result", Name.result)
+        case 6:
+            pick(name, "method", Name.method) | pick(name, "params", Name.params)
+                | pick(name, "result", Name.result)
         case 7: pick(name, "jsonrpc", Name.jsonrpc)
         default: Name.unknown
         }
@@ -83,7 +85,8 @@ enum Level {
         case 9: pick(name, "arguments", Name.arguments) | pick(name, "requestId", Name.requestID)
         case 10: pick(name, "clientInfo", Name.clientInfo)
         case 12: pick(name, "requestState", Name.requestState) | pick(name, "capabilities", Name.capabilities)
-        case 13: pick(name, "progressToken", Name.progressToken) | pick(name, "notifications", Name.notifications)
+        case 13:
+            pick(name, "progressToken", Name.progressToken) | pick(name, "notifications", Name.notifications)
         case 14: pick(name, "inputResponses", Name.inputResponses)
         case 15: pick(name, "protocolVersion", Name.protocolVersion)
         default: Name.unknown
@@ -106,8 +109,9 @@ enum Level {
     @inline(__always) private static func resultCode(_ name: UnsafeRawBufferPointer) -> UInt8 {
         switch name.count {
         case 5: pick(name, "_meta", Name.resultMeta) | pick(name, "ttlMs", Name.resultTTL)
-        case 10: pick(name, "resultType", Name.resultType) | pick(name, "cacheScope", Name.resultCacheScope)
-            | pick(name, "nextCursor", Name.resultNextCursor)
+        case 10:
+            pick(name, "resultType", Name.resultType) | pick(name, "cacheScope", Name.resultCacheScope)
+                | pick(name, "nextCursor", Name.resultNextCursor)
         case 12: pick(name, "requestState", Name.resultRequestState)
         case 13: pick(name, "inputRequests", Name.resultInputRequests)
         default: Name.unknown
@@ -175,7 +179,9 @@ struct UnknownKeys {
     }
 
     /// Compares `raw` with the name that begins at `offset` and ends at its quote.
-    private static func isSame(_ raw: UnsafeRawBufferPointer, at offset: Int, in text: UnsafeRawBufferPointer) -> Bool {
+    private static func isSame(_ raw: UnsafeRawBufferPointer, at offset: Int, in text: UnsafeRawBufferPointer)
+        -> Bool
+    {
         guard offset <= text.count else { return false }
         var left = JSONStringBytes(raw)
         var right = JSONStringBytes(UnsafeRawBufferPointer(rebasing: text[offset...]))

@@ -72,7 +72,9 @@ public struct EventReader: ~Copyable {
 
     /// Holds an unfinished line until its end comes.
     private mutating func keep(_ piece: UnsafeRawBufferPointer) throws(Failure) {
-        guard piece.count <= eventBytesMax - data.count - line.count else { throw Failure(reason: "event is too large") }
+        guard piece.count <= eventBytesMax - data.count - line.count else {
+            throw Failure(reason: "event is too large")
+        }
         line.append(piece)
     }
 
@@ -104,11 +106,15 @@ public struct EventReader: ~Copyable {
             hasData = true
             data.append(value)
         } else if Self.equal(name, "event") {
-            guard value.count <= WireLimits.eventNameBytesMax else { throw Failure(reason: "event type is too long") }
+            guard value.count <= WireLimits.eventNameBytesMax else {
+                throw Failure(reason: "event type is too long")
+            }
             type.removeAll()
             type.append(value)
         } else if Self.equal(name, "id") {
-            guard value.count <= WireLimits.eventNameBytesMax else { throw Failure(reason: "event id is too long") }
+            guard value.count <= WireLimits.eventNameBytesMax else {
+                throw Failure(reason: "event id is too long")
+            }
             for byte in value where byte == 0 { return }
             id.removeAll()
             id.append(value)

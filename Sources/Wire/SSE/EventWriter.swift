@@ -64,7 +64,9 @@ public enum EventWriter {
     }
 
     private static func isSingleLine(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        for byte in bytes where byte == ASCII.lineFeed || byte == ASCII.carriageReturn || byte == 0 { return false }
+        for byte in bytes where byte == ASCII.lineFeed || byte == ASCII.carriageReturn || byte == 0 {
+            return false
+        }
         return true
     }
 }
@@ -79,7 +81,8 @@ enum Lines {
             at = bytes.count + 1
             return UnsafeRawBufferPointer(rebasing: bytes[min(start, bytes.count)..<bytes.count])
         }
-        let isPair = bytes[end] == ASCII.carriageReturn && end + 1 < bytes.count
+        let isPair =
+            bytes[end] == ASCII.carriageReturn && end + 1 < bytes.count
             && bytes[end + 1] == ASCII.lineFeed
         at = end + (isPair ? 2 : 1)
         return UnsafeRawBufferPointer(rebasing: bytes[start..<end])
@@ -90,7 +93,8 @@ enum Lines {
         var i = start
         while i &+ 8 <= bytes.count {
             let word = bytes.loadUnaligned(fromByteOffset: i, as: UInt64.self)
-            let hits = ASCII.bytesEqual(word, to: 0x0A0A_0A0A_0A0A_0A0A)
+            let hits =
+                ASCII.bytesEqual(word, to: 0x0A0A_0A0A_0A0A_0A0A)
                 | ASCII.bytesEqual(word, to: 0x0D0D_0D0D_0D0D_0D0D)
             if hits != 0 { return i &+ hits.trailingZeroBitCount >> 3 }
             i &+= 8

@@ -69,9 +69,12 @@ import Wire
     }
 
     static let accepted: [(String, String)] = [
-        ("0\r\n\r\n", ""), ("5\r\nhello\r\n0\r\n\r\n", "hello"), ("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "hello world"),
-        ("A\r\n0123456789\r\n00\r\n\r\n", "0123456789"), ("a;x=\"y\"\r\n0123456789\r\n0;z\r\n\r\n", "0123456789"),
-        ("005\r\nhello\r\n0\r\nTrailer: a\r\nX: \tb\r\n\r\n", "hello"), ("4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n"),
+        ("0\r\n\r\n", ""), ("5\r\nhello\r\n0\r\n\r\n", "hello"),
+        ("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "hello world"),
+        ("A\r\n0123456789\r\n00\r\n\r\n", "0123456789"),
+        ("a;x=\"y\"\r\n0123456789\r\n0;z\r\n\r\n", "0123456789"),
+        ("005\r\nhello\r\n0\r\nTrailer: a\r\nX: \tb\r\n\r\n", "hello"),
+        ("4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n"),
     ]
 
     @Test("chunks join to the body and the next request is left alone", arguments: accepted)

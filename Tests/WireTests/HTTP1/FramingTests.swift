@@ -21,7 +21,8 @@ import Wire
         .init("length of 2^63", post("Content-Length: 9223372036854775808\r\n"), 413),
         .init("length of 2^64 + 3", post("Content-Length: 18446744073709551619\r\n"), 413),
         .init("TE twice", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")),
-        .init("TE chunked then identity", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n")),
+        .init(
+            "TE chunked then identity", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n")),
         .init("TE empty", post("Transfer-Encoding:\r\n")),
         .init("TE identity", post("Transfer-Encoding: identity\r\n"), 501),
         .init("TE gzip", post("Transfer-Encoding: gzip\r\n"), 501),
@@ -42,10 +43,12 @@ import Wire
     }
 
     static let decided: [(String, Framing)] = [
-        (post(""), .none), (post("Content-Length: 0\r\n"), .length(0)), (post("Content-Length: 17\r\n"), .length(17)),
+        (post(""), .none), (post("Content-Length: 0\r\n"), .length(0)),
+        (post("Content-Length: 17\r\n"), .length(17)),
         (post("content-LENGTH:\t0017 \r\n"), .length(17)),
         (post("Content-Length: 9223372036854775807\r\n"), .length(.max)),
-        (post("Transfer-Encoding: Chunked\r\n"), .chunked), ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n", .length(2)),
+        (post("Transfer-Encoding: Chunked\r\n"), .chunked),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n", .length(2)),
     ]
 
     @Test("one function decides the body's length", arguments: decided)

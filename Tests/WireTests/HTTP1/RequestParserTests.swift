@@ -88,8 +88,12 @@ private func line(_ line: String) -> String { "\(line)\r\nHost: a\r\n\r\n" }
         .init("vertical tab in value", get("X: a\u{B}b\r\n")),
         .init("DEL in value", get("X: a\u{7F}b\r\n")),
         .init("101 field lines", get(String(repeating: "X: a\r\n", count: 100)), 431),
-        .init("head over the limit", get(String(repeating: "X: \(String(repeating: "a", count: 1000))\r\n", count: 17)), 431),
-        .init("unfinished head at the limit", "GET / HTTP/1.1\r\nX: " + String(repeating: "a", count: 17_000), 431),
+        .init(
+            "head over the limit",
+            get(String(repeating: "X: \(String(repeating: "a", count: 1000))\r\n", count: 17)), 431),
+        .init(
+            "unfinished head at the limit", "GET / HTTP/1.1\r\nX: " + String(repeating: "a", count: 17_000),
+            431),
         .init("unfinished request line over the limit", "GET /" + String(repeating: "a", count: 9_000), 414),
         // Host.
         .init("no Host", "GET / HTTP/1.1\r\n\r\n"),
@@ -186,7 +190,8 @@ private func line(_ line: String) -> String { "\(line)\r\nHost: a\r\n\r\n" }
             #expect(head.length == bytes.count - 4)
             var names: [String] = []
             head.forEachField(in: bytes) { name, value in
-                names.append(String(decoding: name, as: UTF8.self) + "=" + String(decoding: value, as: UTF8.self))
+                names.append(
+                    String(decoding: name, as: UTF8.self) + "=" + String(decoding: value, as: UTF8.self))
             }
             #expect(names.count == 6)
             #expect(names.last == "Mcp-Param-Region=eu")
@@ -206,7 +211,9 @@ private func line(_ line: String) -> String { "\(line)\r\nHost: a\r\n\r\n" }
     @Test("every known field is found by its name in any letter case", arguments: Field.allCases)
     func fieldNames(_ field: Field) throws {
         for name in [field.name.description, field.name.description.uppercased()] {
-            let value = field == .host ? "b" : field == .expect ? "100-continue" : field == .transferEncoding ? "chunked" : "7"
+            let value =
+                field == .host
+                ? "b" : field == .expect ? "100-continue" : field == .transferEncoding ? "chunked" : "7"
             let host = field == .host ? "" : "Host: b\r\n"
             try withBytes("POST / HTTP/1.1\r\n\(host)\(name): \(value)\r\n\r\n") { bytes in
                 let head = try parsed(bytes)
@@ -217,7 +224,8 @@ private func line(_ line: String) -> String { "\(line)\r\nHost: a\r\n\r\n" }
 
     static let persistence: [(String, Bool)] = [
         (get(""), true), (get("Connection: close\r\n"), false), (get("Connection: keep-alive\r\n"), true),
-        (get("Connection: TE, Close\r\n"), false), (get("Connection: keep-alive\r\nConnection: close\r\n"), false),
+        (get("Connection: TE, Close\r\n"), false),
+        (get("Connection: keep-alive\r\nConnection: close\r\n"), false),
         (get("Connection: ,, closed\r\n"), true), ("GET / HTTP/1.0\r\n\r\n", false),
         ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true),
         ("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false),
@@ -238,7 +246,7 @@ private func line(_ line: String) -> String { "\(line)\r\nHost: a\r\n\r\n" }
         ]
         for (head, expected) in cases {
             let expectsContinue = try withBytes(head) { try parsed($0).expectsContinue }
-        #expect(expectsContinue == expected)
+            #expect(expectsContinue == expected)
         }
     }
 }

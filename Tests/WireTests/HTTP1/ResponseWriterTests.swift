@@ -48,15 +48,19 @@ import Wire
             body.withUnsafeBytes { ResponseWriter.chunk($0, into: &out) }
             ResponseWriter.lastChunk(into: &out)
         }
-        #expect(text == String(count, radix: 16) + "\r\n" + String(repeating: "a", count: count) + "\r\n0\r\n\r\n")
+        #expect(
+            text == String(count, radix: 16) + "\r\n" + String(repeating: "a", count: count) + "\r\n0\r\n\r\n"
+        )
     }
 
     @Test("an empty chunk is not written")
     func emptyChunk() {
-        #expect(written { ResponseWriter.chunk(UnsafeRawBufferPointer(start: nil, count: 0), into: &$0) } == "")
+        #expect(
+            written { ResponseWriter.chunk(UnsafeRawBufferPointer(start: nil, count: 0), into: &$0) } == "")
     }
 
-    @Test("every status that is refused with has its own line", arguments: [400, 413, 414, 417, 431, 501, 505])
+    @Test(
+        "every status that is refused with has its own line", arguments: [400, 413, 414, 417, 431, 501, 505])
     func statusLines(_ status: Int) {
         #expect(head(status, nil, .length(0), keepAlive: false).hasPrefix("HTTP/1.1 \(status) "))
     }

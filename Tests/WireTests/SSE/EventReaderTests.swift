@@ -5,7 +5,9 @@ import Wire
 @Suite struct EventReaderTests {
     struct Seen: Equatable { var type = "", data = "", id = "" }
 
-    private func read(_ bytes: [UInt8], piece: Int, max: Int = 1 << 20) -> (events: [Seen], failed: Bool, retry: Int?) {
+    private func read(_ bytes: [UInt8], piece: Int, max: Int = 1 << 20) -> (
+        events: [Seen], failed: Bool, retry: Int?
+    ) {
         var reader = EventReader(eventBytesMax: max)
         var events: [Seen] = []
         var at = 0
@@ -37,8 +39,14 @@ import Wire
         (": ping\n\n:\n\ndata: a\n\n", [Seen(data: "a")]),
         ("data: a\ndata: b\ndata\n\n", [Seen(data: "a\nb\n")]),
         ("data:a\ndata:  b\n\n", [Seen(data: "a\n b")]),
-        ("event: endpoint\ndata: /m?x\n\ndata: y\n\n", [Seen(type: "endpoint", data: "/m?x"), Seen(data: "y")]),
-        ("id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n", [Seen(data: "a", id: "1"), Seen(data: "b", id: "1"), Seen(data: "c")]),
+        (
+            "event: endpoint\ndata: /m?x\n\ndata: y\n\n",
+            [Seen(type: "endpoint", data: "/m?x"), Seen(data: "y")]
+        ),
+        (
+            "id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n",
+            [Seen(data: "a", id: "1"), Seen(data: "b", id: "1"), Seen(data: "c")]
+        ),
         ("id: 1\ndata:\n\n", [Seen(data: "", id: "1")]),
         ("event: x\n\ndata: a\n\n", [Seen(data: "a")]),
         ("Data: a\nunknown: b\ndata: 漢字\n\n", [Seen(data: "漢字")]),
@@ -78,7 +86,9 @@ import Wire
         let bytes = Array(
             written { out in
                 EventWriter.comment("ping", chunked: false, into: &out)
-                withBytes("{\"a\":\n1}") { EventWriter.event(data: $0, event: "message", chunked: false, into: &out) }
+                withBytes("{\"a\":\n1}") {
+                    EventWriter.event(data: $0, event: "message", chunked: false, into: &out)
+                }
             }.utf8)
         for piece in 1...bytes.count {
             #expect(read(bytes, piece: piece).events == [Seen(type: "message", data: "{\"a\":\n1}")])

@@ -3,11 +3,15 @@ import Testing
 import Wire
 
 @Suite struct EventWriterTests {
-    private func event(_ data: String, id: String? = nil, event: StaticString? = nil, chunked: Bool = false) -> String {
+    private func event(_ data: String, id: String? = nil, event: StaticString? = nil, chunked: Bool = false)
+        -> String
+    {
         written { out in
             withBytes(data) { data in
                 if let id {
-                    withBytes(id) { EventWriter.event(data: data, id: $0, event: event, chunked: chunked, into: &out) }
+                    withBytes(id) {
+                        EventWriter.event(data: data, id: $0, event: event, chunked: chunked, into: &out)
+                    }
                 } else {
                     EventWriter.event(data: data, event: event, chunked: chunked, into: &out)
                 }
@@ -29,7 +33,9 @@ import Wire
         #expect(event("x", id: "7\ndata: y") == "data: x\n\n")
     }
 
-    @Test("one chunk holds exactly one event", arguments: ["{}", "", "a\nb\r\nc", String(repeating: "x", count: 300)])
+    @Test(
+        "one chunk holds exactly one event",
+        arguments: ["{}", "", "a\nb\r\nc", String(repeating: "x", count: 300)])
     func chunked(_ data: String) {
         let plain = event(data, id: "1", event: "message")
         let size = String(plain.utf8.count, radix: 16)
@@ -40,7 +46,9 @@ import Wire
     func others() {
         #expect(written { EventWriter.comment("ping", chunked: false, into: &$0) } == ": ping\n\n")
         #expect(written { EventWriter.comment("ping", chunked: true, into: &$0) } == "8\r\n: ping\n\n\r\n")
-        #expect(written { EventWriter.retry(milliseconds: 1500, chunked: true, into: &$0) } == "d\r\nretry: 1500\n\n\r\n")
+        #expect(
+            written { EventWriter.retry(milliseconds: 1500, chunked: true, into: &$0) }
+                == "d\r\nretry: 1500\n\n\r\n")
         #expect(written { EventWriter.retry(milliseconds: -1, chunked: false, into: &$0) } == "retry: 0\n\n")
     }
 }

@@ -10,15 +10,15 @@ struct Access: Sendable {
     private let domain: String
     private let checksHost: Bool
 
-    /// `isLoopback`: every listener is bound to this machine alone, so a foreign `Host` is an attack or a
-    /// reverse proxy that was not announced; behind other listeners any name may lead here.
-    init(configuration: GatewayConfiguration, isLoopback: Bool) {
+    /// While every listener is bound to this machine alone, a foreign `Host` is an attack or a reverse proxy
+    /// that was not announced; behind other listeners any name may lead here.
+    init(configuration: GatewayConfiguration) {
         origins = Set(configuration.allowedOrigins.map { $0.lowercased() })
         var names = Set(configuration.allowedHosts.map { $0.lowercased() })
-        if let url = configuration.publicURL, let name = Self.authority(ofURL: url) { names.insert(name) }
+        if let name = Self.authority(ofURL: configuration.effectivePublicURL) { names.insert(name) }
         hosts = names
-        domain = Self.name(ofAuthority: configuration.domain.lowercased())
-        checksHost = isLoopback
+        domain = Self.name(ofAuthority: configuration.effectiveDomain.lowercased())
+        checksHost = configuration.listensOnLoopbackAlone
     }
 
     /// `host` is the raw field value. Called for each request; the common names are compared as bytes.

@@ -29,7 +29,7 @@ extension LoopState {
         // The plain-HTTP shims take the owner's API key too: the command line has no other secret.
         guard inbound.endpoint != .mcp, let key = inbound.value(.apiKey) else { return false }
         var owner: String?
-        for entry in shared.apiKeys where Digest.matches(key, digest: entry.digest) { owner = entry.name }
+        for entry in settings.apiKeys where Digest.matches(key, digest: entry.digest) { owner = entry.name }
         return home != nil && owner == home?.owner
     }
 

@@ -65,16 +65,18 @@ extension Backend {
             guard var call = state.calls[id], let held = call.held else { continue }
             call.held = nil
             call.incarnation = incarnation
-            call.deadline = state.loop.now.advanced(milliseconds: state.shared.limits.callSeconds * 1000)
+            call.deadline = state.loop.now.advanced(milliseconds: state.settings.limits.callSeconds * 1000)
             state.calls[id] = call
             held.original.withUnsafeBytes { original in
                 let target: SouthTarget =
                     !original.isEmpty
                     ? .renamed(original)
                     : held.cutBytes > 0 ? .withoutPrefix(bytes: held.cutBytes) : .unchanged
-                send(
-                    id, held.bytes.bytes, held.envelope, method: call.kind.method, target: target,
-                    dropsEnvelope: call.isModern)
+                held.bytes.withBytes {
+                    send(
+                        id, $0, held.envelope, method: call.kind.method, target: target,
+                        dropsEnvelope: call.isModern)
+                }
             }
         }
     }

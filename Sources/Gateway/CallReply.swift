@@ -99,7 +99,7 @@ extension LoopState {
     /// `notifications/progress` of a child: the client that gave the token gets it back on its own stream.
     func progress(_ id: CallID, _ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard var call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
-        call.deadline = loop.now.advanced(milliseconds: shared.limits.callSeconds * 1000)
+        call.deadline = loop.now.advanced(milliseconds: settings.limits.callSeconds * 1000)
         defer { calls[id] = call }
         guard call.mayStream, case .exchange(let exchange) = call.target else { return }
         call.token.withBytes { token in
@@ -160,7 +160,7 @@ extension LoopState {
             return
         }
         call.backend.sendCancelled(id, reason: "\"timeout\"")
-        let seconds = shared.limits.callSeconds
+        let seconds = settings.limits.callSeconds
         reply(
             call,
             failure: CallFailure(

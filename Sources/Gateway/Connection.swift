@@ -152,7 +152,7 @@ final class Connection: Source {
             dispatch(head, bytes, bodyCount: 0)
             return head.length
         case .length(let count):
-            guard count <= state.shared.limits.requestBodyBytes else {
+            guard count <= state.settings.limits.requestBodyBytes else {
                 throw Refusal(413, bodyTooLong)
             }
             if bytes.count - head.length >= count {
@@ -166,7 +166,7 @@ final class Connection: Source {
         case .chunked:
             phase = .chunks
             pendingHead = head
-            expectBody(state.shared.limits.requestBodyBytes)
+            expectBody(state.settings.limits.requestBodyBytes)
             chunks = ChunkDecoder()
             chunkedBody.removeAll()
             chunkedHead.removeAll()
@@ -176,7 +176,7 @@ final class Connection: Source {
     }
 
     private var bodyTooLong: String {
-        "The request body is longer than \(state.shared.limits.requestBodyBytes) bytes."
+        "The request body is longer than \(state.settings.limits.requestBodyBytes) bytes."
     }
 
     private func expectBody(_ count: Int) {
@@ -198,7 +198,7 @@ final class Connection: Source {
 
     private func readChunks(_ bytes: UnsafeRawBufferPointer) throws(Refusal) -> Int {
         let step = try chunks.decode(
-            bytes, into: &chunkedBody, bodyBytesMax: state.shared.limits.requestBodyBytes)
+            bytes, into: &chunkedBody, bodyBytesMax: state.settings.limits.requestBodyBytes)
         guard step.isDone else { return step.consumed }
         phase = .answering
         let body = chunkedBody.bytes
@@ -266,7 +266,7 @@ final class Connection: Source {
             date: state.date.bytes, into: &outbox
         ) { out in
             if !answer.lines.isEmpty { out.append(answer.lines) }
-            if !origin.isEmpty { state.shared.access.appendCORS(origin, into: &out) }
+            if !origin.isEmpty { state.settings.access.appendCORS(origin, into: &out) }
         }
         isBodySuppressed = !mayCarryBody
     }
@@ -274,7 +274,8 @@ final class Connection: Source {
     /// HEAD, 204 and 304 have heads alone.
     private(set) var isBodySuppressed = false
 
-    private var isLastAnswer: Bool { peerHasEnded || state.isDraining }
+    /// Requests that came before the peer ended its side are still answered.
+    private var isLastAnswer: Bool { state.isDraining || peerHasEnded && inbox.isEmpty }
 
     /// The answer is complete: the next request may be read.
     func finish() {
@@ -283,7 +284,7 @@ final class Connection: Source {
         state.loop.flushLater(self)
         guard keepAlive else { return linger() }
         phase = .head(idle: true)
-        deadline = state.loop.now.advanced(milliseconds: state.shared.limits.idleSeconds * 1000)
+        deadline = state.loop.now.advanced(milliseconds: state.settings.limits.idleSeconds * 1000)
         if !isProcessing, !inbox.isEmpty { processInbox() }
         if isPaused, inbox.count <= Limits.pipelinedBytes {
             isPaused = false

@@ -158,7 +158,7 @@ extension SandboxHome {
         }
         let accepts = request.accepts
         let now = state.loop.now
-        let limit = state.shared.limits.callSeconds
+        let limit = state.settings.limits.callSeconds
         var isBatch = false
         if case .batch = request.target { isBatch = true }
         let call = Call(

@@ -65,7 +65,8 @@ public struct GatewayConfiguration: Sendable {
     public var adminListen: Address? = Address(host: "127.0.0.1", port: 9090)
     /// Scheme, host and port under which clients reach the gateway; nil: the first listener's.
     public var publicURL: String?
-    /// The SDKs form `https://50005-<id>.<domain>`; may carry a port. Empty leaves it to the SDK's own.
+    /// The SDKs form `https://50005-<id>.<domain>`; may carry a port. Empty: `localhost` with the first
+    /// listener's port.
     public var domain = ""
     /// Event loops; 0 is one per core.
     public var workers = 0
@@ -83,4 +84,26 @@ public struct GatewayConfiguration: Sendable {
     public var limits = AdjustableLimits()
 
     public init() {}
+}
+
+extension GatewayConfiguration {
+    var listensOnLoopbackAlone: Bool {
+        listen.allSatisfy { address in
+            ["localhost", "::1", "[::1]"].contains(address.host) || address.host.hasPrefix("127.")
+        }
+    }
+
+    /// Without a slash at its end. When none is configured, where the first listener is reached from this
+    /// machine.
+    var effectivePublicURL: String {
+        if let publicURL { return publicURL.hasSuffix("/") ? String(publicURL.dropLast()) : publicURL }
+        guard let first = listen.first else { return "http://127.0.0.1" }
+        let isAny = ["0.0.0.0", "::", "[::]"].contains(first.host)
+        return "http://\(Address(host: isAny ? "127.0.0.1" : first.host, port: first.port))"
+    }
+
+    /// What sandboxes' host names end in. Names under `localhost` lead to this machine (RFC 6761 §6.3).
+    var effectiveDomain: String {
+        domain.isEmpty ? "localhost:\(listen.first?.port ?? 80)" : domain
+    }
 }

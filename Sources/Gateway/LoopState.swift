@@ -8,6 +8,7 @@ import Wire
 final class LoopState: TimerTarget {
     let loop: Loop
     let shared: Shared
+    private(set) var settings: Settings
     var connections: [Connection] = []
     var homes: [SandboxKey: SandboxHome] = [:]
     var calls = CallTable()
@@ -18,13 +19,17 @@ final class LoopState: TimerTarget {
     /// Collects the body of an answer that leaves by another loop.
     private var carriage: Outbox
 
-    init(loop: Loop, shared: Shared) {
+    init(loop: Loop, shared: Shared, settings: Settings) {
         self.loop = loop
         self.shared = shared
+        self.settings = settings
         carriage = Outbox(pool: loop.pool)
         date.refresh()
         _ = loop.schedule(afterMilliseconds: 1000, self, tag: 0)
     }
+
+    /// A reload of the configuration.
+    func adopt(_ settings: Settings) { self.settings = settings }
 
     // MARK: Connections
 
@@ -109,7 +114,9 @@ final class LoopState: TimerTarget {
 
     private func deliver(_ data: OwnedBytes, to exchange: ExchangeID) -> Bool {
         guard let connection = connection(exchange), connection.phase == .streaming else { return false }
-        EventWriter.event(data: data.bytes, chunked: connection.streamIsChunked, into: &connection.outbox)
+        data.withBytes {
+            EventWriter.event(data: $0, chunked: connection.streamIsChunked, into: &connection.outbox)
+        }
         if connection.outbox.count > Limits.eventStreamBytes + data.count {
             connection.overflowed()
             return false
@@ -183,7 +190,9 @@ final class LoopState: TimerTarget {
         return carriage.takeAll()
     }
 
-    func collect(_ write: (inout Outbox) -> Void) -> [UInt8] { Array(collectOwned(write).bytes) }
+    func collect(_ write: (inout Outbox) -> Void) -> [UInt8] {
+        collectOwned(write).withBytes { Array($0) }
+    }
 
     // MARK: Shutdown
 

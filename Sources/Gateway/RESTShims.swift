@@ -24,7 +24,10 @@ extension SandboxHome {
             out.append(inbound.body)
             out.append("}")
         }
-        let body = whole.bytes
+        whole.withBytes { callTool(inbound, $0) }
+    }
+
+    private func callTool(_ inbound: Inbound, _ body: UnsafeRawBufferPointer) {
         guard let envelope = try? Envelope.scan(body), envelope.paramsKind == .object else {
             return refuseREST(
                 inbound, .invalidArgument,
@@ -49,7 +52,7 @@ extension SandboxHome {
             target: .exchange(inbound.exchange), backend: backends[route.server],
             incarnation: backends[route.server].incarnation, session: nil, logLevel: nil, id: ClientBytes(),
             token: ClientBytes(),
-            deadline: now.advanced(milliseconds: state.shared.limits.callSeconds * 1000), lastSent: now,
+            deadline: now.advanced(milliseconds: state.settings.limits.callSeconds * 1000), lastSent: now,
             held: nil)
         let failure = withUnsafePointer(to: envelope) {
             start(

@@ -40,10 +40,10 @@ extension LoopState {
         _ body: UnsafeRawBufferPointer
     ) {
         let exchange = connection.exchange
-        if let host = head[.host]?.of(bytes), !shared.access.admitsHost(host) {
+        if let host = head[.host]?.of(bytes), !settings.access.admitsHost(host) {
             return refuse(exchange, 421, foreignHost(host))
         }
-        if let origin = head[.origin]?.of(bytes), !shared.access.admitsOrigin(origin) {
+        if let origin = head[.origin]?.of(bytes), !settings.access.admitsOrigin(origin) {
             return refuse(exchange, 403, "This origin is not allowed; add it to allowed-origins.")
         }
         if head.method == .options { return preflight(exchange, head, bytes) }
@@ -124,14 +124,15 @@ extension LoopState {
         let copy = OwnedBytes(joining: bytes, body)
         let (headCount, head) = (bytes.count, head)
         shared.post(home) { state in
-            let all = copy.bytes
-            withUnsafePointer(to: head) {
-                state.receive(
-                    Inbound(
-                        $0, UnsafeRawBufferPointer(rebasing: all[..<headCount]),
-                        body: UnsafeRawBufferPointer(rebasing: all[headCount...]), exchange: exchange,
-                        endpoint: endpoint),
-                    for: key)
+            copy.withBytes { all in
+                withUnsafePointer(to: head) {
+                    state.receive(
+                        Inbound(
+                            $0, UnsafeRawBufferPointer(rebasing: all[..<headCount]),
+                            body: UnsafeRawBufferPointer(rebasing: all[headCount...]), exchange: exchange,
+                            endpoint: endpoint),
+                        for: key)
+                }
             }
         }
     }

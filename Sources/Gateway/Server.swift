@@ -10,47 +10,63 @@ import Telemetry
 
 /// The whole gateway: loops, control thread, listeners and signals.
 public enum GatewayServer {
+    /// Reads the configuration and the catalog anew; throws what is wrong with them, for the log.
+    public typealias Reload = () throws -> (GatewayConfiguration, ServerCatalog)
+
     /// Serves until SIGTERM or SIGINT. Returns the exit code: 0 after a drain.
     /// - Throws: what kept it from starting, in words for the operator.
-    public static func run(_ configuration: GatewayConfiguration, catalog: ServerCatalog) throws -> Int32 {
+    public static func run(
+        _ configuration: GatewayConfiguration, catalog: ServerCatalog, reload: @escaping Reload
+    ) throws -> Int32 {
         let signals = blockSignals()
         let sockets = try Listeners.open(configuration)
         let workshop = try Launch.workshop(configuration)
         let loops = startLoops(configuration)
-        let shared = Shared(
-            configuration: configuration,
-            access: Access(configuration: configuration, isLoopback: sockets.isLoopback), catalog: catalog,
-            workshop: workshop,
-            apiKeys: configuration.apiKeys.map { ($0.key.withRawUTF8 { Digest.sha256($0) }, $0.name) },
-            mailboxes: loops.map(\.mailbox), cpus: loops.map(\.cpu))
+        let shared = Shared(workshop: workshop, mailboxes: loops.map(\.mailbox), cpus: loops.map(\.cpu))
         let control = Control(plane: Plane(shared: shared))
-        try control.start(controlConfiguration(configuration, catalog, sockets, workshop.isolation))
+        try control.start(controlConfiguration(configuration, catalog, workshop.isolation))
         shared.adopt(control)
-        try attach(sockets, shared, loops)
+        try attach(sockets, shared, Settings(configuration), loops)
         Log.info(
             "serving",
             [
-                "listen": configuration.listen.map { "\($0.host):\($0.port)" }.joined(separator: " "),
-                "loops": loops.count, "isolation": "\(workshop.isolation)",
+                "listen": configuration.listen.map(\.description).joined(separator: " "),
+                "loops": loops.count, "isolation": workshop.isolation.rawValue,
             ])
-        let code = waitForSignal(signals, shared)
+        waitForSignal(signals, shared) { apply(reload, shared) }
+        drain(signals, shared)
+        control.stop()
         for loop in loops { loop.mailbox.post { $0.stop() } }
         for loop in loops { LoopThread.join(loop.mailbox) }
-        return code
+        Log.flush()
+        return 0
+    }
+
+    /// What a reload changes: keys, catalog, limits, names and origins. Listeners, loops, the state directory
+    /// and isolation stay as they were at the start.
+    private static func apply(_ reload: Reload, _ shared: Shared) {
+        do {
+            let (configuration, catalog) = try reload()
+            let settings = Settings(configuration)
+            for loop in 0..<shared.loopCount { shared.post(loop) { $0.adopt(settings) } }
+            let control = controlConfiguration(configuration, catalog, shared.workshop.isolation)
+            shared.control?.post { $0.configuration = control }
+            Log.info("reloaded", [:])
+        } catch {
+            Log.error("not reloaded: the configuration in force stays", ["reason": "\(error)"])
+        }
     }
 
     private static func controlConfiguration(
-        _ configuration: GatewayConfiguration, _ catalog: ServerCatalog, _ sockets: Listeners,
-        _ isolation: Isolation
+        _ configuration: GatewayConfiguration, _ catalog: ServerCatalog, _ isolation: Isolation
     ) -> ControlConfiguration {
         var keys = APIKeys()
         for key in configuration.apiKeys { keys.add(name: key.name, key: key.key) }
         var policy = PlanPolicy()
         policy.allowsCustomServers = configuration.allowsCustomServers ?? (isolation != .none)
         let plans = policy
-        let domain = configuration.domain.isEmpty ? nil : configuration.domain
         var control = ControlConfiguration(
-            keys: keys, publicURL: configuration.publicURL ?? sockets.url, domain: domain
+            keys: keys, publicURL: configuration.effectivePublicURL, domain: configuration.effectiveDomain
         ) { mcp in
             catalog.check(mcp, policy: plans).map { CheckedServers(plans: $0.plans, options: $0.options) }
         }
@@ -75,12 +91,14 @@ public enum GatewayServer {
         }
     }
 
-    private static func attach(_ sockets: Listeners, _ shared: Shared, _ loops: [RunningLoop]) throws {
+    private static func attach(
+        _ sockets: Listeners, _ shared: Shared, _ settings: Settings, _ loops: [RunningLoop]
+    ) throws {
         for (index, loop) in loops.enumerated() {
             let clients = try sockets.clients(forLoop: index)
             let admin = index == 0 ? sockets.admin : []
             loop.mailbox.post { loop in
-                let state = LoopState(loop: loop, shared: shared)
+                let state = LoopState(loop: loop, shared: shared, settings: settings)
                 loop.context = state
                 do {
                     for socket in clients { try state.listen(socket, .clients) }
@@ -104,18 +122,15 @@ public enum GatewayServer {
         return set
     }
 
-    private static func waitForSignal(_ signals: sigset_t, _ shared: Shared) -> Int32 {
+    private static func waitForSignal(_ signals: sigset_t, _ shared: Shared, _ reload: () -> Void) {
         var signals = signals
         while true {
             var number: Int32 = 0
             guard sigwait(&signals, &number) == 0 else { continue }
-            if number == SIGHUP {
-                Log.info("reload", ["note": "configuration is read at start; catalogs and certificates too"])
-                continue
+            guard number == SIGHUP else {
+                return Log.info("draining", ["signal": number == SIGINT ? "SIGINT" : "SIGTERM"])
             }
-            Log.info("draining", ["signal": number == SIGINT ? "SIGINT" : "SIGTERM"])
-            drain(signals, shared)
-            return 0
+            reload()
         }
     }
 
@@ -164,20 +179,13 @@ private final class Tally: Sendable {
 private struct Listeners {
     private var first: [(host: String, port: Int, socket: Int32)]
     private(set) var admin: [Int32]
-    private(set) var isLoopback: Bool
-
-    /// Where the first listener is reached from this machine.
-    var url: String {
-        guard let listener = first.first else { return "http://127.0.0.1" }
-        let isAny = listener.host == "0.0.0.0" || listener.host == "::"
-        let address = GatewayConfiguration.Address(
-            host: isAny ? "127.0.0.1" : listener.host, port: listener.port)
-        return "http://\(address)"
-    }
 
     static func open(_ configuration: GatewayConfiguration) throws -> Listeners {
         let first = try configuration.listen.map { address in
-            (
+            // Listeners that share a port would let a second gateway take half of the first one's clients.
+            let probe = try listen(host: address.host, port: address.port, backlog: 1, reusePort: false)
+            Descriptor(owning: probe).close()
+            return (
                 address.host, address.port,
                 try listen(host: address.host, port: address.port, backlog: 4096, reusePort: true)
             )
@@ -186,12 +194,7 @@ private struct Listeners {
         if let address = configuration.adminListen {
             admin = [try listen(host: address.host, port: address.port, backlog: 64, reusePort: false)]
         }
-        let local = ["127.0.0.1", "localhost", "::1", "[::1]"]
-        return Listeners(
-            first: first, admin: admin,
-            isLoopback: configuration.listen.allSatisfy {
-                local.contains($0.host) || $0.host.hasPrefix("127.")
-            })
+        return Listeners(first: first, admin: admin)
     }
 
     /// Each loop has its own socket at the same address (SO_REUSEPORT): the kernel spreads connections.

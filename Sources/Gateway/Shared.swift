@@ -1,4 +1,3 @@
-import Catalog
 import MCP
 import Reactor
 import Sandbox
@@ -7,20 +6,8 @@ import System
 
 /// What all threads share: fixed after start, or behind an atomic or a mutex.
 final class Shared: Sendable {
-    struct Limits: Sendable {
-        var requestBodyBytes: Int
-        var idleSeconds: Int
-        var callSeconds: Int
-    }
-
-    let configuration: GatewayConfiguration
-    let access: Access
-    let catalog: ServerCatalog
     let workshop: Workshop
-    let limits: Limits
     let loopCount: Int
-    /// SHA-256 of each API key, and the name that owns what the key creates.
-    let apiKeys: [(digest: [UInt8], name: String)]
     private let mailboxes: [Mailbox]
     private let cpus: [Int?]
     private let controlBox = Mutex<Control?>(nil)
@@ -34,26 +21,18 @@ final class Shared: Sendable {
         var calls = 0
     }
 
-    init(
-        configuration: GatewayConfiguration, access: Access, catalog: ServerCatalog, workshop: Workshop,
-        apiKeys: [(digest: [UInt8], name: String)], mailboxes: [Mailbox], cpus: [Int?]
-    ) {
-        self.configuration = configuration
-        self.access = access
-        self.catalog = catalog
+    init(workshop: Workshop, mailboxes: [Mailbox], cpus: [Int?]) {
         self.workshop = workshop
-        self.apiKeys = apiKeys
         self.mailboxes = mailboxes
         self.cpus = cpus
         loopCount = mailboxes.count
-        limits = Limits(
-            requestBodyBytes: configuration.limits.requestBodyBytes,
-            idleSeconds: configuration.limits.idleSeconds, callSeconds: configuration.limits.callSeconds)
         published = Mutex(Array(repeating: LoopNumbers(), count: mailboxes.count))
     }
 
     /// Set once, before the first listener opens.
     func adopt(_ control: Control) { controlBox.withLock { $0 = control } }
+
+    var control: Control? { controlBox.withLock { $0 } }
 
     /// False when the control thread's queue is full.
     func submit(_ request: ControlRequest) -> Bool {

@@ -43,6 +43,12 @@ public final class OwnedBytes: @unchecked Sendable {
         return UnsafeRawBufferPointer(start: memory + start, count: count)
     }
 
+    /// The same, alive at least until `body` returns.
+    @inlinable public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        defer { withExtendedLifetime(self) {} }
+        return body(bytes)
+    }
+
     @inlinable public var isEmpty: Bool { count == 0 }
 
     deinit { free(memory) }

@@ -36,6 +36,31 @@
         tokens.utf8Start[Int(byte)] == UInt8(ascii: "1")
     }
 
+    /// `pchar` of RFC 3986 §3.3, `/` and the `%` of an escape.
+    private static let pathBytes: StaticString = """
+        0000000000000000\
+        0000000000000000\
+        0100111111111111\
+        1111111111110100\
+        1111111111111111\
+        1111111111100001\
+        0111111111111111\
+        1111111111100010\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+        0000000000000000\
+
+        """
+
+    @inline(__always) static func isPathByte(_ byte: UInt8) -> Bool {
+        pathBytes.utf8Start[Int(byte)] == UInt8(ascii: "1")
+    }
+
     @inline(__always) static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
     /// The value of a hexadecimal digit, or nil.

@@ -50,10 +50,11 @@ import Wire
         #expect(desk.plane.answers(exchange).count == 1)
     }
 
-    @Test("an empty body makes an empty sandbox with E2B's defaults")
+    @Test("an empty object makes an empty sandbox with E2B's defaults; an empty body is refused")
     func defaults() throws {
         let desk = ControlDesk()
-        let value = try desk.sandbox("")
+        _ = try desk.call("POST", "/v2/sandboxes", "").message(status: 400)
+        let value = try desk.sandbox("{}")
         #expect(try value.text("templateID") == "base")
         let withServers = try desk.sandbox(#"{"mcp":{}}"#)
         #expect(try withServers.text("templateID") == "mcp-gateway")

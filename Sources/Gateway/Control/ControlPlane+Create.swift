@@ -8,6 +8,7 @@ extension ControlPlane {
         let key = try idempotencyKey(request, owner)
         let bodyDigest = key == nil ? [] : Secret.digest(request.body)
         if let key, try answerRepeated(request, key, bodyDigest) { return }
+        guard !request.body.isEmpty else { throw .bad("The body is empty; it must be a JSON object") }
         let object = try JSONObject(body: request.body)
         let body = try CreateBody(object, limits: configuration.limits)
         let servers = try check(body.mcp)

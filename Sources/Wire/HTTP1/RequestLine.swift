@@ -69,9 +69,20 @@ enum RequestLine {
             path = authority.end
         }
         var i = path
-        while i < end, bytes[i] != 0x3F { i += 1 }
+        while i < end, bytes[i] != 0x3F {
+            guard ASCII.isPathByte(bytes[i]) else { throw .bad("illegal character in the path") }
+            if bytes[i] == 0x25 { try escape(bytes, at: i, end: end) }
+            i += 1
+        }
         head.path = ByteRange(from: path, to: i)
         if i < end { head.query = ByteRange(from: i + 1, to: end) }
+    }
+
+    /// RFC 3986 §2.1: two hexadecimal digits behind the `%`, and no NUL.
+    private static func escape(_ bytes: UnsafeRawBufferPointer, at i: Int, end: Int) throws(Refusal) {
+        guard i + 2 < end, let high = ASCII.hexValue(bytes[i + 1]), let low = ASCII.hexValue(bytes[i + 2]),
+            high | low != 0
+        else { throw .bad("malformed escape in the path") }
     }
 
     private static func authorityOfAbsolute(

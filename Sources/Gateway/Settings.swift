@@ -1,0 +1,18 @@
+import MCP
+
+/// What of the configuration the loops look at while they serve: each holds its own copy, which a reload
+/// replaces between two turns.
+struct Settings: Sendable {
+    let access: Access
+    let limits: GatewayConfiguration.AdjustableLimits
+    /// SHA-256 of each API key, and the name that owns what the key creates.
+    let apiKeys: [(digest: [UInt8], name: String)]
+
+    init(_ configuration: GatewayConfiguration) {
+        access = Access(configuration: configuration)
+        limits = configuration.limits
+        apiKeys = configuration.apiKeys.map { key in
+            (key.key.withRawUTF8 { Digest.sha256($0) }, key.name)
+        }
+    }
+}

@@ -20,7 +20,7 @@ final class Listener: Source {
             Descriptor(owning: fd).close()
             return
         }
-        let connection = Connection(state: state, role: role)
+        let connection = HTTP1Connection(state: state, role: role)
         do {
             try state.loop.attach(connection, descriptor: fd, as: .stream)
             state.add(connection)

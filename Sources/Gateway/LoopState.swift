@@ -9,7 +9,7 @@ final class LoopState: TimerTarget {
     let loop: Loop
     let shared: Shared
     private(set) var settings: Settings
-    var connections: [Connection] = []
+    var connections: [ClientConnection] = []
     var homes: [SandboxKey: SandboxHome] = [:]
     var calls = CallTable()
     var counters = Counters()
@@ -39,13 +39,13 @@ final class LoopState: TimerTarget {
         listeners.append(listener)
     }
 
-    func add(_ connection: Connection) {
+    func add(_ connection: ClientConnection) {
         connection.index = connections.count
         connections.append(connection)
         counters.connections &+= 1
     }
 
-    func remove(_ connection: Connection) {
+    func remove(_ connection: ClientConnection) {
         let index = connection.index
         guard index < connections.count, connections[index] === connection else { return }
         connections.swapAt(index, connections.count - 1)
@@ -53,11 +53,11 @@ final class LoopState: TimerTarget {
         if index < connections.count { connections[index].index = index }
     }
 
-    private func connection(_ exchange: ExchangeID) -> Connection? {
+    private func connection(_ exchange: ExchangeID) -> ClientConnection? {
         let handle = Handle(slot: exchange.slot, generation: exchange.generation)
-        guard let connection = loop.source(handle) as? Connection, connection.sequence == exchange.stream
-        else { return nil }
-        return connection
+        guard let source = loop.source(handle) else { return nil }
+        // Handles of exchanges are handed out by client connections alone.
+        return unsafeDowncast(source, to: ClientConnection.self)
     }
 
     // MARK: Answers
@@ -68,11 +68,7 @@ final class LoopState: TimerTarget {
         _ exchange: ExchangeID, _ head: AnswerHead, length: Int, _ write: (inout Outbox) -> Void
     ) {
         if Int(exchange.loop) == loop.index {
-            guard let connection = connection(exchange), connection.phase == .answering else { return }
-            connection.begin(
-                head, framing: head.status == 204 || head.status == 304 ? .none : .length(length))
-            if !connection.isBodySuppressed { write(&connection.outbox) }
-            connection.finish()
+            connection(exchange)?.answer(exchange.stream, head, length: length, write)
         } else {
             write(&carriage)
             let body = carriage.takeAll()
@@ -91,8 +87,7 @@ final class LoopState: TimerTarget {
         guard Int(exchange.loop) == loop.index else {
             return shared.post(Int(exchange.loop)) { $0.openStream(exchange, head) }
         }
-        guard let connection = connection(exchange), connection.phase == .answering else { return }
-        connection.beginStream(head)
+        connection(exchange)?.openStream(exchange.stream, head)
     }
 
     /// Sends one event; false when the stream is known to be gone.
@@ -113,16 +108,7 @@ final class LoopState: TimerTarget {
     }
 
     private func deliver(_ data: OwnedBytes, to exchange: ExchangeID) -> Bool {
-        guard let connection = connection(exchange), connection.phase == .streaming else { return false }
-        data.withBytes {
-            EventWriter.event(data: $0, chunked: connection.streamIsChunked, into: &connection.outbox)
-        }
-        if connection.outbox.count > Limits.eventStreamBytes + data.count {
-            connection.overflowed()
-            return false
-        }
-        loop.flushLater(connection)
-        return true
+        connection(exchange)?.sendEvent(exchange.stream, data) ?? false
     }
 
     /// A comment, so that nobody in between takes the silence for death.
@@ -130,29 +116,24 @@ final class LoopState: TimerTarget {
         guard Int(exchange.loop) == loop.index else {
             return shared.post(Int(exchange.loop)) { $0.sendComment(exchange) }
         }
-        guard let connection = connection(exchange), connection.phase == .streaming else { return }
-        EventWriter.comment("ping", chunked: connection.streamIsChunked, into: &connection.outbox)
-        loop.flushLater(connection)
+        connection(exchange)?.sendComment(exchange.stream)
     }
 
     func endStream(_ exchange: ExchangeID) {
         guard Int(exchange.loop) == loop.index else {
             return shared.post(Int(exchange.loop)) { $0.endStream(exchange) }
         }
-        guard let connection = connection(exchange), connection.phase == .streaming else { return }
-        connection.endStream()
+        connection(exchange)?.endStream(exchange.stream)
     }
 
     // MARK: Peers that leave
 
-    /// The client of `connection` is gone while its request is worked on.
-    func abandon(_ connection: Connection) {
-        let exchange = connection.exchange
-        let call = connection.call
-        if Int(connection.servingLoop) == loop.index {
+    /// The client of `exchange` is gone while its request is worked on.
+    func abandon(_ exchange: ExchangeID, _ call: CallID, servedBy loop: Int) {
+        if loop == self.loop.index {
             abandoned(exchange, call)
         } else {
-            shared.post(Int(connection.servingLoop)) { $0.abandoned(exchange, .none) }
+            shared.post(loop) { $0.abandoned(exchange, .none) }
         }
     }
 
@@ -164,9 +145,7 @@ final class LoopState: TimerTarget {
             }
             return
         }
-        guard let connection = connection(exchange) else { return }
-        connection.call = call
-        connection.cancelsOnLeave = cancelsOnLeave
+        connection(exchange)?.note(exchange.stream, call: call, cancelsOnLeave: cancelsOnLeave)
     }
 
     // MARK: Time
@@ -211,7 +190,7 @@ final class LoopState: TimerTarget {
         isDraining = true
         for listener in listeners { loop.close(listener) }
         listeners.removeAll()
-        for connection in connections where connection.phase == .head(idle: true) { connection.close() }
+        for connection in connections { connection.drain() }
         for home in homes.values { home.endStreams() }
     }
 }

@@ -36,10 +36,9 @@ struct Inbound {
 /// Decides by host and path who answers: the sandbox's loop, the control thread, or this file.
 extension LoopState {
     func route(
-        _ connection: Connection, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer,
-        _ body: UnsafeRawBufferPointer
+        _ connection: ClientConnection, _ exchange: ExchangeID, _ head: RequestHead,
+        _ bytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
     ) {
-        let exchange = connection.exchange
         if let host = head[.host]?.of(bytes), !settings.access.admitsHost(host) {
             return refuse(exchange, 421, foreignHost(host))
         }
@@ -50,20 +49,20 @@ extension LoopState {
 
         let path = head.path.of(bytes)
         if let (key, endpoint) = Self.sandboxRoute(path) {
-            return serve(connection, key, endpoint, head, bytes, body)
+            return serve(connection, exchange, key, endpoint, head, bytes, body)
         }
         if let address = Self.sandboxAddress(head, bytes), address.port == 50005 {
             guard let endpoint = Self.endpoint(path) else {
                 return refuse(exchange, 404, "Nothing is here; the MCP endpoint is /mcp.")
             }
             return address.id.withUnsafeBytes { id in
-                serve(connection, SandboxKey(id), endpoint, head, bytes, body)
+                serve(connection, exchange, SandboxKey(id), endpoint, head, bytes, body)
             }
         }
         if path.equals("/health"), head[.e2bSandboxID] == nil, !Self.hasPortHost(head, bytes) {
             return answer(exchange, .ok, Array(#"{"status":"ok"}"#.utf8))
         }
-        submitToControl(connection, head, bytes, body)
+        submitToControl(exchange, head, bytes, body)
     }
 
     private func foreignHost(_ host: UnsafeRawBufferPointer) -> String {
@@ -108,10 +107,10 @@ extension LoopState {
     }
 
     private func serve(
-        _ connection: Connection, _ key: SandboxKey?, _ endpoint: SandboxEndpoint, _ head: RequestHead,
-        _ bytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
+        _ connection: ClientConnection, _ exchange: ExchangeID, _ key: SandboxKey?,
+        _ endpoint: SandboxEndpoint, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer,
+        _ body: UnsafeRawBufferPointer
     ) {
-        let exchange = connection.exchange
         let home = key?.home(loops: shared.loopCount) ?? loop.index
         guard home != loop.index, let key else {
             return withUnsafePointer(to: head) {
@@ -120,7 +119,7 @@ extension LoopState {
         }
         // Another loop's sandbox: the bytes go there, the answer comes back the same way.
         counters.forwarded &+= 1
-        connection.servingLoop = UInt16(truncatingIfNeeded: home)
+        connection.isServed(exchange.stream, by: home)
         let copy = OwnedBytes(joining: bytes, body)
         let (headCount, head) = (bytes.count, head)
         shared.post(home) { state in
@@ -160,7 +159,7 @@ extension LoopState {
     }
 
     private func submitToControl(
-        _ connection: Connection, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer,
+        _ exchange: ExchangeID, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer,
         _ body: UnsafeRawBufferPointer
     ) {
         func text(_ field: Field) -> String? {
@@ -168,7 +167,7 @@ extension LoopState {
         }
         let address = Self.sandboxAddress(head, bytes)
         let request = ControlRequest(
-            exchange: connection.exchange,
+            exchange: exchange,
             method: String(decoding: head.methodRange.of(bytes), as: UTF8.self),
             path: String(decoding: head.path.of(bytes), as: UTF8.self),
             query: String(decoding: head.query.of(bytes), as: UTF8.self), apiKey: text(.apiKey),
@@ -179,7 +178,7 @@ extension LoopState {
             arrived: loop.now)
         if !shared.submit(request) {
             answer(
-                connection.exchange,
+                exchange,
                 AnswerHead(status: 503, contentType: AnswerHead.json).with("Retry-After", "1"),
                 ErrorBody.control(status: 503, message: "The control API is busy; try again in a second."))
         }

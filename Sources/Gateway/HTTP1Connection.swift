@@ -5,7 +5,7 @@ import Wire
 
 /// One HTTP/1.1 connection: reads requests in order, hands each to the router, and writes its answer before
 /// it looks at the next one. It decides deadlines and lifetimes; what a request means is the router's.
-final class Connection: Source {
+final class HTTP1Connection: ClientConnection {
     /// What the reading side waits for.
     enum Phase: Equatable {
         /// The head of a request; `idle` while not one byte of it has come.
@@ -23,21 +23,17 @@ final class Connection: Source {
         case closed
     }
 
-    let state: LoopState
-    private let role: Listener.Role
     private(set) var phase = Phase.head(idle: true)
     /// Ordinal of the current request; an answer for another one is stale.
     private(set) var sequence: UInt32 = 0
     /// When `phase` becomes a timeout.
     private(set) var deadline: Instant
-    /// Position in the loop's list of connections.
-    var index = 0
     /// The call this connection waits for, if it is one of this loop's.
-    var call = CallID.none
+    private var call = CallID.none
     /// True when the peer's leaving ends the work: a request of a stateless revision.
-    var cancelsOnLeave = false
+    private var cancelsOnLeave = false
     /// The loop that works on the current request.
-    var servingLoop: UInt16
+    private var servingLoop: Int
     /// Last time bytes left while some wait.
     private var outboxBytes = 0
 
@@ -56,18 +52,10 @@ final class Connection: Source {
     private var answersHead = false
     private var origin: [UInt8] = []
 
-    init(state: LoopState, role: Listener.Role) {
-        self.state = state
-        self.role = role
+    override init(state: LoopState, role: Listener.Role) {
         deadline = state.loop.now.advanced(milliseconds: Limits.headSeconds * 1000)
-        servingLoop = UInt16(truncatingIfNeeded: state.loop.index)
-        super.init(loop: state.loop)
-    }
-
-    var exchange: ExchangeID {
-        ExchangeID(
-            loop: UInt16(truncatingIfNeeded: state.loop.index), slot: handle.slot,
-            generation: handle.generation, stream: sequence)
+        servingLoop = state.loop.index
+        super.init(state: state, role: role)
     }
 
     // MARK: Reading
@@ -213,7 +201,7 @@ final class Connection: Source {
         sequence &+= 1
         call = .none
         cancelsOnLeave = false
-        servingLoop = UInt16(truncatingIfNeeded: state.loop.index)
+        servingLoop = state.loop.index
         keepAlive = head.keepAlive && !state.isDraining
         isHTTP10 = head.isHTTP10
         answersHead = head.method == .head
@@ -236,8 +224,8 @@ final class Connection: Source {
         _ head: RequestHead, _ headBytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
     ) {
         switch role {
-        case .clients: state.route(self, head, headBytes, body)
-        case .admin: state.routeAdmin(exchange, head, headBytes)
+        case .clients: state.route(self, exchange(sequence), head, headBytes, body)
+        case .admin: state.routeAdmin(exchange(sequence), head, headBytes)
         }
     }
 
@@ -251,16 +239,66 @@ final class Connection: Source {
         origin = []
         phase = .answering
         state.answer(
-            exchange, AnswerHead(status: refusal.status, contentType: AnswerHead.json),
+            exchange(sequence), AnswerHead(status: refusal.status, contentType: AnswerHead.json),
             ErrorBody.control(status: refusal.status, message: refusal.reason))
     }
 
     // MARK: Answering
 
-    /// Writes the head of the answer; false when `exchange` is no longer this connection's.
-    func begin(_ answer: AnswerHead, framing: ResponseWriter.BodyFraming) {
+    override func answer(
+        _ stream: UInt32, _ head: AnswerHead, length: Int, _ write: (inout Outbox) -> Void
+    ) {
+        guard stream == sequence, phase == .answering else { return }
+        let hasBody = head.status != 204 && head.status != 304
+        begin(head, framing: hasBody ? .length(length) : .none)
+        if hasBody, !answersHead { write(&outbox) }
+        finish()
+    }
+
+    /// Chunked, or until close for an HTTP/1.0 client.
+    override func openStream(_ stream: UInt32, _ head: AnswerHead) {
+        guard stream == sequence, phase == .answering else { return }
+        phase = .streaming
+        if isHTTP10 { keepAlive = false }
+        begin(head, framing: isHTTP10 ? .close : .chunked)
+        state.loop.flushLater(self)
+    }
+
+    override func sendEvent(_ stream: UInt32, _ data: OwnedBytes) -> Bool {
+        guard stream == sequence, phase == .streaming else { return false }
+        data.withBytes { EventWriter.event(data: $0, chunked: !isHTTP10, into: &outbox) }
+        guard outbox.count <= Limits.eventStreamBytes + data.count else {
+            overflowed()
+            return false
+        }
+        state.loop.flushLater(self)
+        return true
+    }
+
+    override func sendComment(_ stream: UInt32) {
+        guard stream == sequence, phase == .streaming else { return }
+        EventWriter.comment("ping", chunked: !isHTTP10, into: &outbox)
+        state.loop.flushLater(self)
+    }
+
+    override func endStream(_ stream: UInt32) {
+        guard stream == sequence, phase == .streaming else { return }
+        if !isHTTP10 { ResponseWriter.lastChunk(into: &outbox) }
+        finish()
+    }
+
+    override func note(_ stream: UInt32, call: CallID, cancelsOnLeave: Bool) {
+        guard stream == sequence else { return }
+        self.call = call
+        self.cancelsOnLeave = cancelsOnLeave
+    }
+
+    override func isServed(_ stream: UInt32, by loop: Int) {
+        if stream == sequence { servingLoop = loop }
+    }
+
+    private func begin(_ answer: AnswerHead, framing: ResponseWriter.BodyFraming) {
         if isLastAnswer { keepAlive = false }
-        let mayCarryBody = !(answersHead || answer.status == 204 || answer.status == 304)
         ResponseWriter.head(
             status: answer.status, contentType: answer.contentType, framing: framing, keepAlive: keepAlive,
             date: state.date.bytes, into: &outbox
@@ -268,17 +306,13 @@ final class Connection: Source {
             if !answer.lines.isEmpty { out.append(answer.lines) }
             if !origin.isEmpty { state.settings.access.appendCORS(origin, into: &out) }
         }
-        isBodySuppressed = !mayCarryBody
     }
-
-    /// HEAD, 204 and 304 have heads alone.
-    private(set) var isBodySuppressed = false
 
     /// Requests that came before the peer ended its side are still answered.
     private var isLastAnswer: Bool { state.isDraining || peerHasEnded && inbox.isEmpty }
 
     /// The answer is complete: the next request may be read.
-    func finish() {
+    private func finish() {
         call = .none
         cancelsOnLeave = false
         state.loop.flushLater(self)
@@ -291,21 +325,6 @@ final class Connection: Source {
             state.loop.resumeReading(self)
         }
         if peerHasEnded, inbox.isEmpty || phase == .head(idle: false), phase != .answering { linger() }
-    }
-
-    /// An event stream begins: chunked, or until close for an HTTP/1.0 client.
-    func beginStream(_ answer: AnswerHead) {
-        phase = .streaming
-        if isHTTP10 { keepAlive = false }
-        begin(answer, framing: isHTTP10 ? .close : .chunked)
-        state.loop.flushLater(self)
-    }
-
-    var streamIsChunked: Bool { !isHTTP10 }
-
-    func endStream() {
-        if streamIsChunked { ResponseWriter.lastChunk(into: &outbox) }
-        finish()
     }
 
     // MARK: Ending
@@ -340,16 +359,23 @@ final class Connection: Source {
     }
 
     override func failed(_ error: Errno) {
-        if phase == .answering || phase == .streaming { state.abandon(self) }
+        if phase == .answering || phase == .streaming { abandon() }
         close()
     }
 
+    /// The client is gone while its request is worked on.
     private func abandon() {
-        state.abandon(self)
+        state.abandon(exchange(sequence), call, servedBy: servingLoop)
         close()
     }
 
-    func close() {
+    override var isIdle: Bool { phase == .head(idle: true) }
+
+    override func drain() {
+        if isIdle { close() }
+    }
+
+    override func close() {
         guard phase != .closed else { return }
         phase = .closed
         state.loop.close(self)
@@ -362,11 +388,10 @@ final class Connection: Source {
 
     override func detached() {
         phase = .closed
-        state.remove(self)
+        super.detached()
     }
 
-    /// Once a second.
-    func tick(_ now: Instant) {
+    override func tick(_ now: Instant) {
         if outbox.isEmpty {
             outboxBytes = 0
         } else if outboxBytes == 0 {

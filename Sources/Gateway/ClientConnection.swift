@@ -1,0 +1,56 @@
+import Reactor
+import System
+
+/// A client's connection of either version of HTTP, as those see it who answer requests. A `stream` names one
+/// exchange on it; what is said to an exchange that has ended is dropped.
+class ClientConnection: Source {
+    final let state: LoopState
+    final let role: Listener.Role
+    /// Position in the loop's list of connections.
+    final var index = 0
+
+    init(state: LoopState, role: Listener.Role) {
+        self.state = state
+        self.role = role
+        super.init(loop: state.loop)
+    }
+
+    final func exchange(_ stream: UInt32) -> ExchangeID {
+        ExchangeID(
+            loop: UInt16(truncatingIfNeeded: state.loop.index), slot: handle.slot,
+            generation: handle.generation, stream: stream)
+    }
+
+    /// The whole answer: its body is exactly `length` bytes that `write` appends.
+    func answer(_ stream: UInt32, _ head: AnswerHead, length: Int, _ write: (inout Outbox) -> Void) {}
+
+    /// An event stream begins as the answer.
+    func openStream(_ stream: UInt32, _ head: AnswerHead) {}
+
+    /// One event; false when the stream is gone.
+    func sendEvent(_ stream: UInt32, _ data: OwnedBytes) -> Bool { false }
+
+    /// A comment, so that nobody in between takes the silence for death.
+    func sendComment(_ stream: UInt32) {}
+
+    func endStream(_ stream: UInt32) {}
+
+    /// What to do when the client leaves: `call` is the loop's own, if the exchange waits for one.
+    func note(_ stream: UInt32, call: CallID, cancelsOnLeave: Bool) {}
+
+    /// Another loop works on the exchange.
+    func isServed(_ stream: UInt32, by loop: Int) {}
+
+    /// No exchange is open and no byte of one has come.
+    var isIdle: Bool { false }
+
+    /// No further request is taken; open exchanges end.
+    func drain() {}
+
+    func close() {}
+
+    /// Once a second: deadlines.
+    func tick(_ now: Instant) {}
+
+    override func detached() { state.remove(self) }
+}

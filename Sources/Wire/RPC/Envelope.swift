@@ -113,13 +113,21 @@ public struct Envelope: Sendable {
     /// Validates `bytes` as one JSON text and finds the parts of the message in it.
     public static func scan(_ bytes: UnsafeRawBufferPointer) throws(EnvelopeError) -> Envelope {
         guard let json = JSONScanner(bytes) else { throw .syntax(JSONScanner.unscannable(bytes)) }
-        var scanner = EnvelopeScanner(json)
-        do {
-            try scanner.document()
-        } catch {
-            throw EnvelopeError(error)
+        var envelope = Envelope()
+        let failure = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: WireLimits.unknownMembersMax) {
+            room in
+            withUnsafeMutablePointer(to: &envelope) { target -> JSONError? in
+                var scanner = EnvelopeScanner(json, into: target, room: UnknownKeys(entries: room))
+                do throws(JSONError) {
+                    try scanner.document()
+                    return nil
+                } catch {
+                    return error
+                }
+            }
         }
-        return scanner.envelope
+        if let failure { throw EnvelopeError(failure) }
+        return envelope
     }
 }
 

@@ -4,12 +4,23 @@ import Glibc
 /// `error`) are loops that call one another to a fixed depth; everything below them is skipped by the scanner.
 struct EnvelopeScanner {
     private var json: JSONScanner
-    private(set) var envelope = Envelope()
-    private var unknown = UnknownKeys()
+    /// Where the caller wants it: a copy of this size for each layer would cost more than the scan.
+    private let target: UnsafeMutablePointer<Envelope>
+    private var unknown: UnknownKeys
     private var methodIsString = true
     private var errorIsObject = true
 
-    init(_ json: JSONScanner) { self.json = json }
+    /// Fills `target`; `room` is scratch memory for names, both valid for the scanner's life.
+    init(_ json: JSONScanner, into target: UnsafeMutablePointer<Envelope>, room: UnknownKeys) {
+        self.json = json
+        self.target = target
+        unknown = room
+    }
+
+    private var envelope: Envelope {
+        _read { yield target.pointee }
+        nonmutating _modify { yield &target.pointee }
+    }
 
     mutating func document() throws(JSONError) {
         json.skipBlanks()

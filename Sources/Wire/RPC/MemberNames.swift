@@ -155,9 +155,12 @@ struct UnknownKeys {
     enum Outcome { case inserted, duplicate, full }
 
     /// Offset of the name in the upper half, hash in the lower.
-    private var entries = InlineArray<64, UInt64>(repeating: 0)
+    private let entries: UnsafeMutableBufferPointer<UInt64>
     /// Entries in use; a level that ends gives its own back.
     var count = 0
+
+    /// `entries` has room for `WireLimits.unknownMembersMax`; what is in it does not matter.
+    init(entries: UnsafeMutableBufferPointer<UInt64>) { self.entries = entries }
 
     mutating func insert(_ key: ByteRange, in text: UnsafeRawBufferPointer, since start: Int) -> Outcome {
         guard count < WireLimits.unknownMembersMax else { return .full }

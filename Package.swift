@@ -30,7 +30,10 @@ let package = Package(
         .target(name: "Wire", dependencies: ["System"], swiftSettings: hot),
         .target(name: "MCP", dependencies: ["System", "Wire", "CEpollShim"], swiftSettings: hot),
         .target(
-            name: "Catalog", dependencies: ["System", "Wire"], resources: [.embedInCode("Data/catalog.json")],
+            name: "CatalogData", path: "Sources/Catalog/Data", exclude: ["catalog.json"],
+            publicHeadersPath: "include"),
+        .target(
+            name: "Catalog", dependencies: ["CatalogData", "System", "Wire"], exclude: ["Data"],
             swiftSettings: edge),
         .target(name: "Sandbox", dependencies: ["System", "Telemetry", "CEpollShim"], swiftSettings: hot),
         .target(

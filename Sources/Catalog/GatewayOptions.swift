@@ -1,0 +1,97 @@
+import Wire
+
+/// Whose tools get the server's name in front of their own.
+public enum PrefixChoice: String, Sendable, CaseIterable {
+    case always
+    case onCollision = "on-collision"
+    case none
+}
+
+/// What a caller decides about a sandbox as a whole, in the reserved member `$gateway` of `mcp`.
+public struct GatewayOptions: Sendable, Equatable {
+    static let member = "$gateway"
+
+    public var prefix: PrefixChoice = .always
+    /// Globs over exposed tool names; nil shows all.
+    public var include: [String]?
+    /// Globs of tools that are not shown, whatever `include` says.
+    public var exclude: [String] = []
+
+    public init() {}
+
+    /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}}`; what is wrong in it goes to `mistakes`.
+    init(reading value: JSONValue, _ mistakes: inout [ConfigurationError]) {
+        guard let object = value.objectValue else {
+            mistakes.append(.init(Self.member, reason: "must be an object, not \(value.kindName)"))
+            return
+        }
+        for member in object {
+            switch member.name {
+            case "prefix": readPrefix(member.value, &mistakes)
+            case "tools": readTools(member.value, &mistakes)
+            default:
+                let near = Nearest.of(member.name, in: ["prefix", "tools"], limit: 1)
+                mistakes.append(
+                    .init(Self.member, member.name, reason: "unknown option" + Nearest.question(near)))
+            }
+        }
+    }
+
+    private mutating func readPrefix(_ value: JSONValue, _ mistakes: inout [ConfigurationError]) {
+        guard let choice = value.stringValue.flatMap(PrefixChoice.init(rawValue:)) else {
+            let all = PrefixChoice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+            mistakes.append(.init(Self.member, "prefix", reason: "must be one of \(all)"))
+            return
+        }
+        prefix = choice
+    }
+
+    private mutating func readTools(_ value: JSONValue, _ mistakes: inout [ConfigurationError]) {
+        guard let object = value.objectValue else {
+            mistakes.append(
+                .init(Self.member, "tools", reason: "must be an object, not \(value.kindName)"))
+            return
+        }
+        for member in object {
+            let property = "tools.\(member.name)"
+            switch member.name {
+            case "include":
+                include = patterns(member.value, property, &mistakes)
+                // Everything or nothing? Neither guess is safe.
+                if include?.isEmpty == true {
+                    mistakes.append(
+                        .init(Self.member, property, reason: "is empty; leave it out to show every tool"))
+                }
+            case "exclude": exclude = patterns(member.value, property, &mistakes) ?? []
+            default:
+                let near = Nearest.of(member.name, in: ["include", "exclude"], limit: 1)
+                mistakes.append(
+                    .init(Self.member, property, reason: "unknown option" + Nearest.question(near)))
+            }
+        }
+    }
+
+    private func patterns(
+        _ value: JSONValue, _ property: String, _ mistakes: inout [ConfigurationError]
+    ) -> [String]? {
+        let most = CatalogLimits.patternsMax
+        guard let elements = value.arrayValue, elements.count <= most else {
+            mistakes.append(
+                .init(Self.member, property, reason: "must be an array of at most \(most) tool name patterns")
+            )
+            return nil
+        }
+        let texts = elements.compactMap(\.stringValue)
+        let areSound = texts.allSatisfy {
+            !$0.isEmpty && $0.utf8.count <= CatalogLimits.patternBytesMax && !$0.utf8.contains(0)
+        }
+        guard texts.count == elements.count, areSound else {
+            mistakes.append(
+                .init(
+                    Self.member, property,
+                    reason: "each pattern must be a string of 1 to \(CatalogLimits.patternBytesMax) bytes"))
+            return nil
+        }
+        return texts
+    }
+}

@@ -1,0 +1,45 @@
+import Glibc
+
+/// The ways to run or reach a server of the catalog.
+public enum Runtime: String, Sendable, CaseIterable {
+    case pypi, npm, oci, remote
+
+    /// What a server that runs so needs, in words.
+    var needs: String {
+        switch self {
+        case .pypi: "packages of PyPI"
+        case .npm: "packages of npm"
+        case .oci: "a container engine (podman or docker)"
+        case .remote: "a connection to its hosted endpoint"
+        }
+    }
+}
+
+/// What the operator allows and prefers when servers are planned.
+public struct PlanPolicy: Sendable {
+    /// Whether callers may bring commands, URLs and repositories of their own. Off unless said: only an
+    /// isolated sandbox may run what a stranger sends.
+    public var allowsCustomServers: Bool
+    /// The first that an entry offers is taken; one that is missing here is not used.
+    public var runtimes: [Runtime]
+    /// What a leading `~/` in a path stands for.
+    public var homeDirectory: String
+
+    public static let defaultRuntimes: [Runtime] = [.pypi, .npm, .oci, .remote]
+
+    public init(
+        allowsCustomServers: Bool = false, runtimes: [Runtime] = PlanPolicy.defaultRuntimes,
+        homeDirectory: String = PlanPolicy.homeOfThisProcess
+    ) {
+        self.allowsCustomServers = allowsCustomServers
+        self.runtimes = runtimes
+        self.homeDirectory = homeDirectory
+    }
+
+    /// `$HOME`; the root directory where it is not set.
+    public static var homeOfThisProcess: String {
+        guard let home = unsafe getenv("HOME") else { return "/" }
+        let path = unsafe String(cString: home)
+        return path.hasPrefix("/") ? path : "/"
+    }
+}

@@ -1,0 +1,116 @@
+import Wire
+
+extension ServerCatalog {
+    /// Checks a whole `mcp` object: catalog keys and aliases, commands and URLs of the caller's own,
+    /// `github/<owner>/<repo>`, and the reserved `$gateway`. Tells every mistake.
+    public func check(
+        _ mcp: JSONValue, policy: PlanPolicy
+    ) -> Result<(plans: [ServerPlan], options: GatewayOptions), ConfigurationErrors> {
+        guard let object = mcp.objectValue else {
+            let reason = "must be an object with a member for each server, not \(mcp.kindName)"
+            return .failure(ConfigurationErrors([ConfigurationError("mcp", reason: reason)]))
+        }
+        guard object.count <= CatalogLimits.serversMax else {
+            let reason = "has \(object.count) servers, more than \(CatalogLimits.serversMax)"
+            return .failure(ConfigurationErrors([ConfigurationError("mcp", reason: reason)]))
+        }
+        var check = SandboxCheck(catalog: self, policy: policy)
+        for member in object { check.add(member.name, member.value) }
+        guard check.mistakes.isEmpty else {
+            return .failure(ConfigurationErrors(Array(check.mistakes.prefix(CatalogLimits.mistakesMax))))
+        }
+        return .success((check.plans, check.options))
+    }
+}
+
+/// The servers of one `mcp` object, one after the other.
+private struct SandboxCheck {
+    let catalog: ServerCatalog
+    let policy: PlanPolicy
+    var plans: [ServerPlan] = []
+    var options = GatewayOptions()
+    var mistakes: [ConfigurationError] = []
+    /// Tool prefix to the name it comes from.
+    var prefixes: [String: String] = [:]
+
+    init(catalog: ServerCatalog, policy: PlanPolicy) {
+        self.catalog = catalog
+        self.policy = policy
+    }
+
+    mutating func add(_ name: String, _ value: JSONValue) {
+        if name == GatewayOptions.member {
+            options = GatewayOptions(reading: value, &mistakes)
+            return
+        }
+        if let plan = plan(name, value) { plans.append(plan) }
+        // `github/a/b.c` and `github_a_b.c`: nobody could tell their tools apart.
+        let prefix = String(name.map { $0 == "/" ? "_" : $0 })
+        if let other = prefixes.updateValue(name, forKey: prefix) {
+            mistakes.append(
+                .init(name, reason: "its tools would have the same prefix as those of \(shown(other))"))
+        }
+    }
+
+    private mutating func plan(_ name: String, _ value: JSONValue) -> ServerPlan? {
+        if let server = catalog.find(name) { return catalogPlan(server, name, value) }
+        if name.hasPrefix(RepositoryServer.prefix) {
+            guard allowed(name, "repositories") else { return nil }
+            return RepositoryServer(name: name).plan(value, &mistakes)
+        }
+        guard let object = value.objectValue, CustomServer.isMeant(object) else {
+            unknown(name, value)
+            return nil
+        }
+        guard allowed(name, "servers that are not in its catalog") else { return nil }
+        return CustomServer(name: name, object: object).plan(&mistakes)
+    }
+
+    private mutating func catalogPlan(
+        _ server: CatalogServer, _ name: String, _ value: JSONValue
+    ) -> ServerPlan? {
+        let before = mistakes.count
+        let settings = Settings(
+            reading: value, of: server, caller: name, home: policy.homeDirectory, suggests: mayStillSuggest,
+            &mistakes)
+        guard mistakes.count == before else {
+            hintAtCatalog(server, name, value, before)
+            return nil
+        }
+        return Planner(server: server, caller: name, settings: settings, policy: policy).plan(&mistakes)
+    }
+
+    /// A server of the caller's own under a name that the catalog has.
+    private mutating func hintAtCatalog(
+        _ server: CatalogServer, _ name: String, _ value: JSONValue, _ before: Int
+    ) {
+        guard let object = value.objectValue, object["command"] != nil, server.property("command") == nil,
+            let at = mistakes[before...].firstIndex(where: { $0.property == "command" })
+        else { return }
+        let reason = "\(name) is a server of the catalog; give a server of your own another name"
+        mistakes[at] = ConfigurationError(name, "command", reason: reason)
+    }
+
+    private mutating func allowed(_ name: String, _ what: String) -> Bool {
+        if policy.allowsCustomServers { return true }
+        let near = mayStillSuggest ? catalog.nearest(name, limit: 2) : []
+        mistakes.append(
+            .init(name, reason: "this gateway's operator does not allow \(what)" + Nearest.question(near)))
+        return false
+    }
+
+    private mutating func unknown(_ name: String, _ value: JSONValue) {
+        if name.hasPrefix("$") {
+            mistakes.append(.init(name, reason: "unknown option; did you mean \"\(GatewayOptions.member)\"?"))
+            return
+        }
+        let near = mayStillSuggest ? catalog.nearest(name, limit: 2) : []
+        var reason = "no server of this name in the catalog" + Nearest.question(near)
+        if near.isEmpty || value.objectValue?.isEmpty == false, policy.allowsCustomServers {
+            reason += "; a server of your own needs \"command\" or \"url\""
+        }
+        mistakes.append(.init(name, reason: reason))
+    }
+
+    private var mayStillSuggest: Bool { mistakes.count < CatalogLimits.suggestionsMax }
+}

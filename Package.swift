@@ -31,7 +31,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .target(
             name: "CBuildInfo", path: "CBuildInfo", publicHeadersPath: "include",
-            cSettings: [.define("MCP_GATEWAY_COMMIT", to: "\"\(commit ?? "unknown")\"")]),
+            cSettings: [.define("MCP_GATEWAY_COMMIT", to: "\"\(commit ?? "unknown")\"")],
+            linkerSettings: [.linkedLibrary("crypto")]),
         // libyaml itself: Yams would link all of Foundation and ICU (start 10.9 instead of 4.6 ms, 10 MB more
         // resident, 76 instead of 24 MB linked statically) and traps on what it cannot decode.
         .systemLibrary(

@@ -9,11 +9,13 @@ import Testing
     @Test("a flag wins over the environment, that over the file") func order() throws {
         try inFolder { folder in
             try Files.writeAtomically(
-                Array("workers: 3\nlog-level: debug\ndomain: file.example\n".utf8), to: folder + "/c.yaml", mode: 0o600)
+                Array("workers: 3\nlog-level: debug\ndomain: file.example\n".utf8), to: folder + "/c.yaml",
+                mode: 0o600)
             var flags = Settings()
             flags.workers = 1
             let environment = Environment([
-                "MCP_GATEWAY_WORKERS": "2", "MCP_GATEWAY_LOG_LEVEL": "error", "MCP_GATEWAY_CONFIG": folder + "/c.yaml",
+                "MCP_GATEWAY_WORKERS": "2", "MCP_GATEWAY_LOG_LEVEL": "error",
+                "MCP_GATEWAY_CONFIG": folder + "/c.yaml",
                 "MCP_GATEWAY_LISTEN": "127.0.0.1:1, 127.0.0.1:2",
             ])
             let settings = try SettingSources(flags: flags, environment: environment).settings()
@@ -25,11 +27,14 @@ import Testing
     }
 
     @Test("a mistake in the environment names its variable") func environment() {
-        let sources = SettingSources(flags: Settings(), environment: Environment(["MCP_GATEWAY_WORKERS": "many"]))
+        let sources = SettingSources(
+            flags: Settings(), environment: Environment(["MCP_GATEWAY_WORKERS": "many"]))
         #expect { try sources.settings() } throws: { "\($0)".hasPrefix("MCP_GATEWAY_WORKERS: ") }
     }
 
-    @Test("the first start makes a key that only its owner can read; the next one finds it") func generated() throws {
+    @Test("the first start makes a key that only its owner can read; the next one finds it") func generated()
+        throws
+    {
         try inFolder { folder in
             let made = try OperatorKeys.generated(in: folder + "/state")
             let file = StateDirectory.keyFile(folder + "/state")
@@ -54,7 +59,9 @@ import Testing
 
     @Test(
         "a key file that is wrong is named with its line, and its keys are not shown",
-        arguments: [("", 1), ("no-key\n", 1), ("a 0123456789abcdef\nb short\n", 2), ("a 0123456789abcdef x\n", 1)])
+        arguments: [
+            ("", 1), ("no-key\n", 1), ("a 0123456789abcdef\nb short\n", 2), ("a 0123456789abcdef x\n", 1),
+        ])
     func wrongKeys(_ text: String, _ line: Int) throws {
         try inFolder { folder in
             try Files.writeAtomically(Array(text.utf8), to: folder + "/keys", mode: 0o600)
@@ -79,7 +86,9 @@ import Testing
 
     @Test(
         "the nearest word is found, and none is made up",
-        arguments: [("wokers", "workers"), ("lissten", "listen"), ("log_level", "log-level"), ("zzz", nil), ("", nil)])
+        arguments: [
+            ("wokers", "workers"), ("lissten", "listen"), ("log_level", "log-level"), ("zzz", nil), ("", nil),
+        ])
     func nearest(_ text: String, _ word: String?) {
         #expect(Nearest.find(text, Setting.all.map(\.name)) == word)
     }

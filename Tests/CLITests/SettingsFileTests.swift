@@ -56,7 +56,9 @@ import Testing
         #expect(settings.limits?.timeoutSeconds == 60)
     }
 
-    @Test("an empty file and a key without a value say nothing", arguments: ["", "# nothing\n", "workers:\n", "---\n"])
+    @Test(
+        "an empty file and a key without a value say nothing",
+        arguments: ["", "# nothing\n", "workers:\n", "---\n"])
     func nothing(_ text: String) throws {
         #expect(try parse(text) == Settings())
     }
@@ -66,15 +68,18 @@ import Testing
         arguments: [
             ("lissten: 127.0.0.1:1", 1, "lissten"), ("workers: 1\n\nworkers: 2", 3, "workers"),
             ("workers: many", 1, "workers"), ("workers: -1", 1, "workers"), ("workers: [1]", 1, "workers"),
-            ("listen:\n  - 127.0.0.1:80\n  - 127.0.0.1:99999", 3, "listen"), ("listen: example.com:80", 1, "listen"),
+            ("listen:\n  - 127.0.0.1:80\n  - 127.0.0.1:99999", 3, "listen"),
+            ("listen: example.com:80", 1, "listen"),
             ("listen: 127.0.0.1", 1, "listen"), ("listen: [[1]]", 1, "listen"),
             ("listen: [127.0.0.1:80, 127.0.0.1:80]", 1, "listen"), ("isolation: perhaps", 1, "isolation"),
             ("log-format: xml", 1, "log-format"), ("public-url: mcp.example.com", 1, "public-url"),
             ("public-url: https://a@b", 1, "public-url"), ("domain: https://x", 1, "domain"),
             ("allow-custom-servers: perhaps", 1, "allow-custom-servers"),
-            ("limits:\n  call-second: 1", 2, "limits.call-second"), ("limits:\n  call-seconds: 0", 2, "limits.call-seconds"),
+            ("limits:\n  call-second: 1", 2, "limits.call-second"),
+            ("limits:\n  call-seconds: 0", 2, "limits.call-seconds"),
             ("limits: 3", 1, "limits"), ("limits:\n  sandboxes: 1\n  sandboxes: 2", 3, "limits.sandboxes"),
-            ("tls:\n  - cert: a", 2, "tls"), ("tls: x", 1, "tls"), ("tls:\n  - {cert: a, kez: b}", 2, "tls.kez"),
+            ("tls:\n  - cert: a", 2, "tls"), ("tls: x", 1, "tls"),
+            ("tls:\n  - {cert: a, kez: b}", 2, "tls.kez"),
             ("tls-cert: a.pem", 1, "tls-key"), ("- a", 1, ""), ("api-keys: [x]", 1, "api-keys"),
         ])
     func mistake(_ text: String, _ line: Int, _ key: String) {

@@ -69,9 +69,12 @@ enum YAMLDocument {
     ) throws(YAMLError) {
         switch stack.popLast() {
         case .none: root = node
-        case .sequence(let nodes, let line): stack.append(.sequence(nodes + [node], line: line))
-        case .mapping(let entries, let key?, let line):
-            stack.append(.mapping(entries + [.init(key: key, value: node)], key: nil, line: line))
+        case .sequence(var nodes, let line):
+            nodes.append(node)
+            stack.append(.sequence(nodes, line: line))
+        case .mapping(var entries, let key?, let line):
+            entries.append(.init(key: key, value: node))
+            stack.append(.mapping(entries, key: nil, line: line))
         case .mapping(let entries, nil, let line):
             guard node.text != nil else {
                 throw YAMLError(line: node.line, message: "a key is a single value, not \(node.kindName)")

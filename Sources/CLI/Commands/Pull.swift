@@ -1,0 +1,2 @@
+import ArgumentParser
+struct Pull: ParsableCommand { @Argument var keys: [String] }

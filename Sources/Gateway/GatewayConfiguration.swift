@@ -1,3 +1,4 @@
+import Catalog
 import Sandbox
 
 /// Everything that the operator decides, after flags, environment, file and defaults have been laid over one
@@ -82,6 +83,11 @@ public struct GatewayConfiguration: Sendable {
     /// Whether callers may bring servers of their own; nil: only where isolation is not `none`.
     public var allowsCustomServers: Bool?
     public var limits = AdjustableLimits()
+    /// Files of the operator that no sandbox may be shown: configuration, API keys, private keys.
+    public var hiddenPaths: [String] = []
+    /// Reads everything again from where it came, for SIGHUP; what it throws is words for the operator. Nil:
+    /// there is nothing to read.
+    public var reload: (@Sendable () throws -> (GatewayConfiguration, ServerCatalog))?
 
     public init() {}
 }

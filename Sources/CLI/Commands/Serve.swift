@@ -27,8 +27,7 @@ struct Serve: ParsableCommand {
         Self.blockSignals()
         Log.configure(level: settings.logLevel ?? .info, format: settings.logFormat ?? .text)
         defer { Log.flush() }
-        let catalog = try SettingSources.catalog(settings.catalogs ?? [])
-        let configuration = try SettingSources.configuration(settings, sources.environment)
+        let (configuration, catalog) = try sources.load()
         let code = try GatewayServer.run(configuration, catalog: catalog)
         if code != 0 { throw ExitCode(code) }
     }

@@ -40,9 +40,20 @@ struct SettingSources: Sendable {
 
     // MARK: What they come to
 
-    /// The configuration of the gateway; makes the API key of the first start.
-    static func configuration(_ settings: Settings, _ environment: Environment) throws -> GatewayConfiguration
-    {
+    /// The configuration of the gateway and the catalog; makes the API key of the first start.
+    func load() throws -> (GatewayConfiguration, ServerCatalog) {
+        let settings = try settings()
+        let catalog = try Self.catalog(settings.catalogs ?? [])
+        var configuration = try Self.configuration(settings, environment)
+        let files = [configurationFile ?? environment["MCP_GATEWAY_CONFIG"], settings.apiKeyFile]
+        configuration.hiddenPaths += files.compactMap { $0 }
+        configuration.reload = { try self.load() }
+        return (configuration, catalog)
+    }
+
+    private static func configuration(
+        _ settings: Settings, _ environment: Environment
+    ) throws -> GatewayConfiguration {
         var configuration = GatewayConfiguration()
         if let listen = settings.listen { configuration.listen = listen }
         switch settings.adminListen {
@@ -57,6 +68,7 @@ struct SettingSources: Sendable {
         configuration.stateDirectory = settings.stateDirectory ?? StateDirectory.standard(environment)
         configuration.isolation = settings.isolation ?? configuration.isolation
         configuration.certificates = try certificates(settings)
+        configuration.hiddenPaths = configuration.certificates.map(\.keyFile)
         configuration.allowedOrigins = settings.allowedOrigins ?? []
         configuration.allowedHosts = settings.allowedHosts ?? []
         configuration.allowsCustomServers = settings.allowsCustomServers

@@ -80,24 +80,44 @@ struct HTTPClient: Sendable {
         setsockopt(socket, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
     }
 
-    /// Writes the request and reads until the gateway closes.
     private func exchange(_ socket: borrowing Descriptor, _ request: [UInt8]) throws -> [UInt8] {
         let sent = request.withUnsafeBytes { ce_write_all(socket.raw, $0.baseAddress, $0.count) }
+        return try Self.readAll(sent) { ce_read(socket.raw, $0.baseAddress, $0.count) }
+    }
+
+    private func exchangeTLS(_ socket: borrowing Descriptor, _ request: [UInt8]) throws -> [UInt8] {
+        var session: OpaquePointer?
+        var reason = [CChar](repeating: 0, count: 256)
+        let result = ce_tls_client_open(socket.raw, endpoint.host, &reason, reason.count, &session)
+        guard result == 0, let session else {
+            let words = String(
+                decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            throw CommandFailure(
+                "no TLS with \(endpoint.url): \(words). SSL_CERT_FILE names an authority to trust.")
+        }
+        defer { ce_tls_client_close(session) }
+        let sent = request.withUnsafeBytes { ce_tls_client_write_all(session, $0.baseAddress, $0.count) }
+        return try Self.readAll(sent) { ce_tls_client_read(session, $0.baseAddress, $0.count) }
+    }
+
+    /// Everything until the gateway closes. It may refuse a large body before all of it has left, and reset the
+    /// connection then: what came before is its answer, and whether that is whole shows by its own length.
+    /// `sent`: how sending went.
+    private static func readAll(
+        _ sent: Int32, _ read: (UnsafeMutableRawBufferPointer) -> Int64
+    ) throws -> [UInt8] {
         var received: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
-            let count = chunk.withUnsafeMutableBytes { ce_read(socket.raw, $0.baseAddress, $0.count) }
-            // A refusal may come before all of a large body has left.
-            guard count >= 0 else { throw Errno(Int32(clamping: sent < 0 ? Int64(sent) : count), "reading") }
+            let count = chunk.withUnsafeMutableBytes(read)
+            if count < 0, received.isEmpty {
+                throw Errno(sent < 0 ? sent : Int32(clamping: count), "reading")
+            }
             guard count > 0 else { return received }
             received += chunk.prefix(Int(count))
             guard received.count <= HTTPAnswer.bytesMax else {
                 throw CommandFailure("the answer is too long")
             }
         }
-    }
-
-    private func exchangeTLS(_ socket: borrowing Descriptor, _ request: [UInt8]) throws -> [UInt8] {
-        throw CommandFailure("https")
     }
 }

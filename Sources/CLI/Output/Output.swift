@@ -17,9 +17,12 @@ enum Output {
     }
 
     /// A line on stderr, where progress and warnings go.
-    static func note(_ text: String) {
-        let line = Array((printable(text) + "\n").utf8)
-        ce_write_all(STDERR_FILENO, line, line.count)
+    static func note(_ text: String) { write(printable(text) + "\n") }
+
+    /// On stderr as it is, control characters too.
+    static func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        ce_write_all(STDERR_FILENO, bytes, bytes.count)
     }
 
     /// Text of others as it may reach a terminal: control characters but line breaks and tabs, which could move

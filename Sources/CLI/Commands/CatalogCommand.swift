@@ -1,4 +1,6 @@
 import ArgumentParser
+import Catalog
+import Wire
 
 /// `catalog …`: which servers there are, and files with more of them.
 struct CatalogCommand: ParsableCommand {
@@ -12,7 +14,123 @@ struct CatalogCommand: ParsableCommand {
               mcp-gateway catalog import docker-mcp.yaml > ours.json
               mcp-gateway catalog check ours.json
             """,
-        subcommands: [CatalogImportCommand.self])
+        subcommands: [CatalogList.self, CatalogShow.self, CatalogCheck.self, CatalogImportCommand.self])
+}
+
+/// Which catalog a command looks into: the built-in one, and the files that a configuration adds.
+struct CatalogOptions: ParsableArguments {
+    @Option(help: .init("YAML file whose catalogs are looked into too.", valueName: "file"))
+    var config: String?
+
+    func settings() throws -> Settings {
+        try SettingSources(flags: Settings(), configurationFile: config, environment: .current).settings()
+    }
+
+    func catalog() throws -> ServerCatalog { try SettingSources.catalog(try settings().catalogs ?? []) }
+}
+
+extension ServerCatalog {
+    /// The server of a key or alias; what else it is names the nearest ones.
+    func server(_ key: String) throws(CommandFailure) -> CatalogServer {
+        if let server = find(key) { return server }
+        let near = nearest(key, limit: 3)
+        let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
+        throw CommandFailure("\(key) is not in the catalog\(hint) See \"mcp-gateway catalog list --search WORD\".")
+    }
+}
+
+struct CatalogList: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the servers of the catalog.",
+        discussion: """
+            --search takes words that must all appear in key, title, tags or summary.
+
+              mcp-gateway catalog list
+              mcp-gateway catalog list --category data --search sql
+              mcp-gateway catalog list --json
+            """)
+
+    @Option(help: .init("Servers of this category alone.", valueName: "category"))
+    var category: String?
+
+    @Option(help: .init("Servers with these words alone.", valueName: "words"))
+    var search: String?
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var options: CatalogOptions
+
+    func run() throws {
+        let catalog = try options.catalog()
+        if let category { try Self.check(category, catalog) }
+        let words = (search ?? "").lowercased().split(whereSeparator: \.isWhitespace)
+        let servers = catalog.servers.filter { server in
+            (category == nil || server.category == category) && Self.matches(server, words)
+        }
+        if json { return Output.json(.array(servers.map { CatalogText.json($0) })) }
+        if servers.isEmpty { return print("No server matches.") }
+        var table = Table("KEY", "CATEGORY", "RUNS FROM", "SUMMARY")
+        for server in servers {
+            table.add(server.key, server.category, CatalogText.runtimes(server), server.summary)
+        }
+        table.show()
+    }
+
+    private static func check(_ category: String, _ catalog: ServerCatalog) throws(CommandFailure) {
+        let known = catalog.categories.map(\.id)
+        guard !known.contains(category) else { return }
+        throw CommandFailure(
+            "there is no category \(category)\(Nearest.hint(category, known)); categories are \(known.joined(separator: ", "))")
+    }
+
+    private static func matches(_ server: CatalogServer, _ words: [Substring]) -> Bool {
+        let texts = [server.key, server.title, server.summary] + server.aliases + server.tags
+        let text = texts.joined(separator: " ").lowercased()
+        return words.allSatisfy { text.contains($0) }
+    }
+}
+
+struct CatalogShow: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show a server and its settings.",
+        discussion: """
+              mcp-gateway catalog show notion
+              mcp-gateway catalog show github --json
+            """)
+
+    @Argument(help: .init("Key or alias of the server.", valueName: "key"))
+    var key: String
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var options: CatalogOptions
+
+    func run() throws {
+        let server = try options.catalog().server(key)
+        if json { return Output.json(CatalogText.json(server)) }
+        CatalogText.show(server)
+    }
+}
+
+struct CatalogCheck: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Check a catalog file; name each mistake.",
+        discussion: """
+              mcp-gateway catalog check ours.json
+            """)
+
+    @Argument(help: .init("JSON file with servers.", valueName: "file"))
+    var file: String
+
+    func run() throws {
+        let catalog = try SettingSources.catalogFile(file)
+        print("\(file): no mistakes, \(catalog.servers.count) servers")
+    }
 }
 
 struct CatalogImportCommand: ParsableCommand {

@@ -73,7 +73,7 @@ struct GatewayClient: Sendable {
     }
 
     private func refusal(_ answer: HTTPAnswer, _ message: String?, _ id: String?) -> String {
-        let said = message ?? "HTTP status \(answer.status)"
+        let said = Output.sentence(Output.printable(message ?? "HTTP status \(answer.status)"))
         switch answer.status {
         case 401:
             return "the gateway at \(http.endpoint.url) does not know the API key from \(keySource): \(said)"

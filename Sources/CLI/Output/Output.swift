@@ -8,8 +8,9 @@ enum Output {
         print(String(decoding: value.serialized(pretty: true), as: UTF8.self))
     }
 
-    /// Names in one column, values in the next.
+    /// Names in one column, values in the next; what has no value is left out.
     static func pairs(_ pairs: [(name: String, value: String)]) {
+        let pairs = pairs.filter { !$0.value.isEmpty }
         let width = pairs.map(\.name.count).max() ?? 0
         for (name, value) in pairs {
             print(name + String(repeating: " ", count: width - name.count + 2) + printable(value))
@@ -34,7 +35,13 @@ enum Output {
         return String(clean)
     }
 
-    /// The same on one line.
+    /// `text` with a full stop at its end, so that another sentence can follow.
+    static func sentence(_ text: String) -> String {
+        guard let last = text.last, !".!?".contains(last) else { return text }
+        return text + "."
+    }
+
+    /// `printable` on one line.
     static func line(_ text: String) -> String {
         printable(text.split(whereSeparator: \.isNewline).joined(separator: " ").replacing("\t", with: " "))
     }

@@ -3,7 +3,7 @@ import System
 import Testing
 
 @testable import CLI
-@testable import Gateway
+import Gateway
 
 @Suite struct SettingSourcesTests {
     @Test("a flag wins over the environment, that over the file") func order() throws {

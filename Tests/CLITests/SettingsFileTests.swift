@@ -1,7 +1,7 @@
 import Testing
 
 @testable import CLI
-@testable import Gateway
+import Gateway
 
 @Suite struct SettingsFileTests {
     private func parse(_ text: String) throws -> Settings {

@@ -35,7 +35,8 @@ extension ServerCatalog {
         if let server = find(key) { return server }
         let near = nearest(key, limit: 3)
         let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
-        throw CommandFailure("\(key) is not in the catalog\(hint) See \"mcp-gateway catalog list --search WORD\".")
+        throw CommandFailure(
+            "\(key) is not in the catalog\(hint) See \"mcp-gateway catalog list --search WORD\".")
     }
 }
 
@@ -82,7 +83,8 @@ struct CatalogList: ParsableCommand {
         let known = catalog.categories.map(\.id)
         guard !known.contains(category) else { return }
         throw CommandFailure(
-            "there is no category \(category)\(Nearest.hint(category, known)); categories are \(known.joined(separator: ", "))")
+            "there is no category \(category)\(Nearest.hint(category, known)); categories are \(known.joined(separator: ", "))"
+        )
     }
 
     private static func matches(_ server: CatalogServer, _ words: [Substring]) -> Bool {

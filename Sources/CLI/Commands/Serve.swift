@@ -28,7 +28,7 @@ struct Serve: ParsableCommand {
         Log.configure(level: settings.logLevel ?? .info, format: settings.logFormat ?? .text)
         defer { Log.flush() }
         let (configuration, catalog) = try sources.load()
-        let code = try GatewayServer.run(configuration, catalog: catalog)
+        let code = try GatewayServer.run(configuration, catalog: catalog) { try sources.load() }
         if code != 0 { throw ExitCode(code) }
     }
 
@@ -74,7 +74,7 @@ struct ServeFlags: ParsableArguments {
 
     @Option(
         help: .init(
-            "How servers are kept apart; auto takes bubblewrap if it works. (default: auto)",
+            "How servers are kept apart; auto is bubblewrap or an error. (default: auto)",
             valueName: "auto|bubblewrap|none"))
     var isolation: String?
 

@@ -43,9 +43,13 @@ enum CatalogText {
         print()
         if server.properties.isEmpty { return print("It has no settings: {\"\(server.key)\": {}}") }
         var table = Table("SETTING", "TYPE", "", "ABOUT")
-        for property in server.properties { table.add(property.name, property.type, need(property), about(property)) }
+        for property in server.properties {
+            table.add(property.name, property.type, need(property), about(property))
+        }
         table.show()
-        print("\nmcp-gateway sandbox create --mcp '\(String(decoding: example(server).serialized(), as: UTF8.self))'")
+        print(
+            "\nmcp-gateway sandbox create --mcp '\(String(decoding: example(server).serialized(), as: UTF8.self))'"
+        )
     }
 
     private static func need(_ property: CatalogProperty) -> String {

@@ -26,7 +26,8 @@ final class ProgressBoard: Sendable {
     func tell(_ name: String, _ text: String) {
         let line = Output.line(text)
         state.withLock { state in
-            guard let at = state.rows.firstIndex(where: { $0.name == name }), state.rows[at].text != line else {
+            guard let at = state.rows.firstIndex(where: { $0.name == name }), state.rows[at].text != line
+            else {
                 return
             }
             state.rows[at].text = line
@@ -40,7 +41,9 @@ final class ProgressBoard: Sendable {
         var text = state.shown > 0 ? "\u{1B}[\(state.shown)A" : ""
         for row in state.rows {
             let name = row.name + String(repeating: " ", count: width - row.name.count + 2)
-            text += "\u{1B}[2K" + name + row.text.prefix(max((Output.terminalColumns ?? 80) - name.count, 10)) + "\n"
+            text +=
+                "\u{1B}[2K" + name + row.text.prefix(max((Output.terminalColumns ?? 80) - name.count, 10))
+                + "\n"
         }
         state.shown = state.rows.count
         Output.write(text)

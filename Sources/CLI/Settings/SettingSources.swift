@@ -47,7 +47,6 @@ struct SettingSources: Sendable {
         var configuration = try Self.configuration(settings, environment)
         let files = [configurationFile ?? environment["MCP_GATEWAY_CONFIG"], settings.apiKeyFile]
         configuration.hiddenPaths += files.compactMap { $0 }
-        configuration.reload = { try self.load() }
         return (configuration, catalog)
     }
 

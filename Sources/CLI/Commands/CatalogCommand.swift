@@ -66,11 +66,10 @@ struct CatalogList: ParsableCommand {
     func run() throws {
         let catalog = try options.catalog()
         if let category { try Self.check(category, catalog) }
-        let words = (search ?? "").lowercased().split(whereSeparator: \.isWhitespace)
-        let servers = catalog.servers.filter { server in
-            (category == nil || server.category == category) && Self.matches(server, words)
+        let servers = (search.map(catalog.search) ?? catalog.servers).filter { server in
+            category == nil || server.category == category
         }
-        if json { return Output.json(.array(servers.map { CatalogText.json($0) })) }
+        if json { return Output.json(.array(servers.map(\.json))) }
         if servers.isEmpty { return print("No server matches.") }
         var table = Table("KEY", "CATEGORY", "RUNS FROM", "SUMMARY")
         for server in servers {
@@ -85,12 +84,6 @@ struct CatalogList: ParsableCommand {
         throw CommandFailure(
             "there is no category \(category)\(Nearest.hint(category, known)); categories are \(known.joined(separator: ", "))"
         )
-    }
-
-    private static func matches(_ server: CatalogServer, _ words: [Substring]) -> Bool {
-        let texts = [server.key, server.title, server.summary] + server.aliases + server.tags
-        let text = texts.joined(separator: " ").lowercased()
-        return words.allSatisfy { text.contains($0) }
     }
 }
 
@@ -113,7 +106,7 @@ struct CatalogShow: ParsableCommand {
 
     func run() throws {
         let server = try options.catalog().server(key)
-        if json { return Output.json(CatalogText.json(server)) }
+        if json { return Output.json(server.json) }
         CatalogText.show(server)
     }
 }
@@ -131,6 +124,7 @@ struct CatalogCheck: ParsableCommand {
 
     func run() throws {
         let catalog = try SettingSources.catalogFile(file)
+        for warning in catalog.warnings { Output.note("warning: \(warning)") }
         print("\(file): no mistakes, \(catalog.servers.count) servers")
     }
 }

@@ -1,64 +1,47 @@
 import Catalog
 import Wire
 
-/// How a server of the catalog is told.
+/// How a server of the catalog is told to a person.
 enum CatalogText {
     static func runtimes(_ server: CatalogServer) -> String {
-        server.runtimes.map(\.rawValue).joined(separator: " ")
-    }
-
-    static func json(_ server: CatalogServer) -> JSONValue {
-        var object = JSONObject()
-        object["key"] = .string(server.key)
-        object["aliases"] = .array(server.aliases.map(JSONValue.string))
-        object["title"] = .string(server.title)
-        object["category"] = .string(server.category)
-        object["tags"] = .array(server.tags.map(JSONValue.string))
-        object["summary"] = .string(server.summary)
-        object["status"] = .string(server.status)
-        object["homepage"] = server.homepage.map(JSONValue.string)
-        object["runtimes"] = .array(server.runtimes.map { .string($0.rawValue) })
-        object["config"] = .array(server.properties.map(json))
-        return .object(object)
-    }
-
-    private static func json(_ property: CatalogProperty) -> JSONValue {
-        var object = JSONObject()
-        object["name"] = .string(property.name)
-        object["aliases"] = .array(property.aliases.map(JSONValue.string))
-        object["type"] = .string(property.type)
-        object["required"] = .bool(property.isRequired)
-        object["secret"] = .bool(property.isSecret)
-        object["default"] = property.fallback
-        object["example"] = property.example
-        return .object(object)
+        let names = server.runtimes.map(\.rawValue)
+        return (server.hasContainerTools && names.isEmpty ? ["containers"] : names).joined(separator: " ")
     }
 
     static func show(_ server: CatalogServer) {
         Output.pairs([
             ("Key", server.key), ("Also", server.aliases.joined(separator: ", ")), ("Title", server.title),
-            ("Category", server.category), ("Summary", server.summary), ("Status", server.status),
+            ("Category", server.category), ("Summary", server.summary), ("Status", server.status.rawValue),
             ("Home", server.homepage ?? ""), ("Runs from", runtimes(server)),
+            ("Signs in", server.oauth.map { "\($0.provider), or \($0.tokenProperty)" } ?? ""),
         ])
         print()
-        if server.properties.isEmpty { return print("It has no settings: {\"\(server.key)\": {}}") }
-        var table = Table("SETTING", "TYPE", "", "ABOUT")
-        for property in server.properties {
-            table.add(property.name, property.type, need(property), about(property))
+        if server.properties.isEmpty {
+            print("It has no settings.")
+        } else {
+            var table = Table("SETTING", "TYPE", "NEED", "ABOUT")
+            for property in server.properties { table.add(property.name, type(property), need(property), about(property)) }
+            table.show()
         }
-        table.show()
-        print(
-            "\nmcp-gateway sandbox create --mcp '\(String(decoding: example(server).serialized(), as: UTF8.self))'"
-        )
+        if !server.requireAnyOf.isEmpty {
+            let sets = server.requireAnyOf.map { $0.joined(separator: " and ") }
+            print("Required are \(sets.joined(separator: ", or ")).")
+        }
+        print("\nmcp-gateway sandbox create --mcp '\(String(decoding: example(server).serialized(), as: UTF8.self))'")
     }
 
-    private static func need(_ property: CatalogProperty) -> String {
+    private static func type(_ property: ConfigProperty) -> String {
+        if let format = property.format { return property.kind == .array ? "\(format.rawValue)s" : format.rawValue }
+        return property.kind == .array ? "\(property.items.rawValue)s" : property.kind.rawValue
+    }
+
+    private static func need(_ property: ConfigProperty) -> String {
         (property.isRequired ? "required" : "optional") + (property.isSecret ? ", secret" : "")
     }
 
-    private static func about(_ property: CatalogProperty) -> String {
+    private static func about(_ property: ConfigProperty) -> String {
         let parts = [
-            property.summary, property.fallback.map { "default " + text($0) },
+            property.summary, property.defaultValue.map { "default " + text($0) },
             property.choices.isEmpty ? nil : "one of " + property.choices.joined(separator: ", "),
             property.example.map { "such as " + text($0) },
             property.aliases.isEmpty ? nil : "also " + property.aliases.joined(separator: ", "),
@@ -69,8 +52,11 @@ enum CatalogText {
     /// A configuration with what is required.
     private static func example(_ server: CatalogServer) -> JSONValue {
         var settings = JSONObject()
-        for property in server.properties where property.isRequired {
-            settings[property.name] = property.example ?? "…"
+        let needed = server.properties.filter(\.isRequired).map(\.name) + (server.requireAnyOf.first ?? [])
+        for name in needed {
+            guard let property = server.property(name) else { continue }
+            let value = property.example ?? (property.format == .path ? "/some/path" : "…")
+            settings[name] = property.kind == .array && value.arrayValue == nil ? [value] : value
         }
         var object = JSONObject()
         object[server.key] = .object(settings)

@@ -48,7 +48,9 @@ struct Pull: ParsableCommand {
             }
         }
         let failures = failed.withLock { $0 }
-        guard failures.isEmpty else { throw CommandFailure(Output.printable(failures.joined(separator: "\n"))) }
+        guard failures.isEmpty else {
+            throw CommandFailure(Output.printable(failures.joined(separator: "\n")))
+        }
     }
 
     private struct Job: Sendable {
@@ -62,8 +64,8 @@ struct Pull: ParsableCommand {
         var mistakes: [String] = []
         for key in keys where !jobs.contains(where: { $0.key == key }) {
             do throws(CommandFailure) {
-                let source = try catalog.server(key).program()
-                guard let program = LaunchRequest.Program(source) else {
+                let source = try catalog.server(key).sourceToFetch(PlanPolicy())
+                guard let (program, _) = Launch.program(source, withOldSDK: false) else {
                     throw CommandFailure("\(key) has nothing to install: \(source.words)")
                 }
                 jobs.append(Job(key: key, program: program))
@@ -81,7 +83,8 @@ extension Source {
     fileprivate var words: String {
         switch self {
         case .remote: "it is reached at a remote endpoint"
-        case .unavailable(let needs): "it needs \(needs)"
+        case .oci(let image): "it runs the image \(image.image), which a container engine fetches"
+        case .unavailable(let needs): needs
         default: "it brings its own program"
         }
     }

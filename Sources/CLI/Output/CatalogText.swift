@@ -20,18 +20,24 @@ enum CatalogText {
             print("It has no settings.")
         } else {
             var table = Table("SETTING", "TYPE", "NEED", "ABOUT")
-            for property in server.properties { table.add(property.name, type(property), need(property), about(property)) }
+            for property in server.properties {
+                table.add(property.name, type(property), need(property), about(property))
+            }
             table.show()
         }
         if !server.requireAnyOf.isEmpty {
             let sets = server.requireAnyOf.map { $0.joined(separator: " and ") }
             print("Required are \(sets.joined(separator: ", or ")).")
         }
-        print("\nmcp-gateway sandbox create --mcp '\(String(decoding: example(server).serialized(), as: UTF8.self))'")
+        print(
+            "\nmcp-gateway sandbox create --mcp '\(String(decoding: example(server).serialized(), as: UTF8.self))'"
+        )
     }
 
     private static func type(_ property: ConfigProperty) -> String {
-        if let format = property.format { return property.kind == .array ? "\(format.rawValue)s" : format.rawValue }
+        if let format = property.format {
+            return property.kind == .array ? "\(format.rawValue)s" : format.rawValue
+        }
         return property.kind == .array ? "\(property.items.rawValue)s" : property.kind.rawValue
     }
 

@@ -10,12 +10,17 @@ let hot: [SwiftSetting] = [
 /// The edges: no unsafe construct without the word `unsafe`.
 let edge: [SwiftSetting] = [.swiftLanguageMode(.v6), .strictMemorySafety()]
 
+/// What `mcp-gateway version` says. A cached manifest is not read again after a commit: `make build` reads it
+/// anew.
+let commit = Context.gitInformation.map { git in
+    git.currentCommit.prefix(12) + (git.hasUncommittedChanges ? "+changes" : "")
+}
+
 let package = Package(
     name: "mcp-gateway",
     products: [.executable(name: "mcp-gateway", targets: ["CLI"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(
@@ -24,6 +29,14 @@ let package = Package(
             publicHeadersPath: "include",
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])],
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(
+            name: "CBuildInfo", path: "CBuildInfo", publicHeadersPath: "include",
+            cSettings: [.define("MCP_GATEWAY_COMMIT", to: "\"\(commit ?? "unknown")\"")],
+            linkerSettings: [.linkedLibrary("crypto")]),
+        // libyaml itself: Yams would link all of Foundation and ICU (start 10.9 instead of 4.6 ms, 10 MB more
+        // resident, 76 instead of 24 MB linked statically) and traps on what it cannot decode.
+        .systemLibrary(
+            name: "CYAML", path: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "System", dependencies: ["CEpollShim"], swiftSettings: hot),
         .target(name: "Telemetry", dependencies: ["System"], swiftSettings: hot),
         .target(name: "Reactor", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
@@ -43,9 +56,8 @@ let package = Package(
         .executableTarget(
             name: "CLI",
             dependencies: [
-                "Gateway", "Catalog", "Sandbox", "Telemetry", "System", "Wire",
+                "Gateway", "Catalog", "Sandbox", "Telemetry", "System", "Wire", "CEpollShim", "CBuildInfo", "CYAML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: [.swiftLanguageMode(.v6)]),
         .testTarget(name: "SystemTests", dependencies: ["System"]),
@@ -55,6 +67,7 @@ let package = Package(
         .testTarget(name: "MCPTests", dependencies: ["MCP", "Wire", "System"]),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Wire", "System"]),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "System", "CEpollShim"]),
+        .testTarget(name: "CLITests", dependencies: ["CLI"]),
         .testTarget(name: "GatewayTests", dependencies: ["Gateway", "MCP", "Wire", "System", "Catalog"]),
     ]
 )

@@ -6,5 +6,6 @@
 #include "ce_file.h"
 #include "ce_poll.h"
 #include "ce_spawn.h"
+#include "ce_tls_client.h"
 
 #endif

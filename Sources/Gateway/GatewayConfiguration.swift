@@ -1,4 +1,3 @@
-import Catalog
 import Sandbox
 
 /// Everything that the operator decides, after flags, environment, file and defaults have been laid over one
@@ -85,9 +84,6 @@ public struct GatewayConfiguration: Sendable {
     public var limits = AdjustableLimits()
     /// Files of the operator that no sandbox may be shown: configuration, API keys, private keys.
     public var hiddenPaths: [String] = []
-    /// Reads everything again from where it came, for SIGHUP; what it throws is words for the operator. Nil:
-    /// there is nothing to read.
-    public var reload: (@Sendable () throws -> (GatewayConfiguration, ServerCatalog))?
 
     public init() {}
 }

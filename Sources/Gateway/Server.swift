@@ -10,9 +10,14 @@ import Telemetry
 
 /// The whole gateway: loops, control thread, listeners and signals.
 public enum GatewayServer {
+    /// Reads the configuration and the catalog anew; what it throws is words for the operator.
+    public typealias Reload = () throws -> (GatewayConfiguration, ServerCatalog)
+
     /// Serves until SIGTERM or SIGINT. Returns the exit code: 0 after a drain.
     /// - Throws: what kept it from starting, in words for the operator.
-    public static func run(_ configuration: GatewayConfiguration, catalog: ServerCatalog) throws -> Int32 {
+    public static func run(
+        _ configuration: GatewayConfiguration, catalog: ServerCatalog, reload: Reload
+    ) throws -> Int32 {
         let signals = blockSignals()
         let sockets = try Listeners.open(configuration)
         let workshop = try Launch.workshop(configuration)
@@ -28,7 +33,7 @@ public enum GatewayServer {
                 "listen": configuration.listen.map(\.description).joined(separator: " "),
                 "loops": loops.count, "isolation": workshop.isolation.rawValue,
             ])
-        waitForSignal(signals, shared) { reload(configuration, shared) }
+        waitForSignal(signals, shared) { apply(reload, shared) }
         drain(signals, shared)
         control.stop()
         for loop in loops { loop.mailbox.post { $0.stop() } }
@@ -39,9 +44,9 @@ public enum GatewayServer {
 
     /// What a reload changes: keys, catalog, limits, names and origins. Listeners, loops, the state directory
     /// and isolation stay as they were at the start.
-    private static func reload(_ first: GatewayConfiguration, _ shared: Shared) {
+    private static func apply(_ reload: Reload, _ shared: Shared) {
         do {
-            guard let (configuration, catalog) = try first.reload?() else { return }
+            let (configuration, catalog) = try reload()
             let settings = Settings(configuration)
             for loop in 0..<shared.loopCount { shared.post(loop) { $0.adopt(settings) } }
             let control = controlConfiguration(configuration, catalog, shared.workshop.isolation)

@@ -1,0 +1,37 @@
+# make run      build, start a gateway with real MCP servers and show how to use it
+# make test     every test, unit to end to end
+# make build    release build: .build/release/mcp-gateway
+# make bench    what a call costs, against the least possible and nginx
+# make lint     check the format;  make format  mend it
+# make clean    remove everything that was built
+.PHONY: run test build bench lint format clean
+.DEFAULT_GOAL := build
+
+# The Swift runtime is linked in: the program runs on machines without a toolchain. The manifest is read anew so
+# that `mcp-gateway version` names this commit.
+build:
+	@scripts/packages build
+	@scripts/swift build -c release --product mcp-gateway --static-swift-stdlib --manifest-cache none
+
+run:
+	@scripts/packages build run
+	@$(MAKE) --no-print-directory build
+	@exec scripts/demo
+
+test:
+	@scripts/packages build run test
+	@exec scripts/test
+
+bench:
+	@scripts/packages build run bench
+	@$(MAKE) --no-print-directory build
+	@Benchmarks/run
+
+lint:
+	@scripts/swift format lint --strict --parallel -r Sources Tests Package.swift
+
+format:
+	@scripts/swift format --in-place --parallel -r Sources Tests Package.swift
+
+clean:
+	rm -rf .build .build-*

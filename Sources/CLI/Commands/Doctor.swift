@@ -1,0 +1,48 @@
+import ArgumentParser
+import Sandbox
+import Wire
+
+/// `doctor`: what this host can and cannot do, and what to install.
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Say what this host can do for the gateway and what to install.",
+        discussion: """
+            Looks at kernel features, namespaces, cgroups, bubblewrap, package and container tools and limits of \
+            file descriptors. Exit code 1 when something is missing.
+
+              mcp-gateway doctor
+              mcp-gateway doctor --state-dir /var/lib/mcp-gateway --json
+            """)
+
+    @Option(
+        help: .init(
+            "Where the gateway would keep its files. (default: \(StateDirectory.shown))", valueName: "dir"))
+    var stateDir: String?
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let checks = HostReport.examine(stateDirectory: stateDir ?? StateDirectory.local(.current))
+        if json {
+            Output.json(.array(checks.map(Self.object)))
+        } else {
+            var table = Table("", "CHECK", "WHAT WAS FOUND")
+            for check in checks { table.add(check.ok ? "ok" : "NO", check.name, check.detail) }
+            table.show()
+            for check in checks where !check.ok {
+                if let remedy = check.remedy { print("\n\(check.name): \(Output.printable(remedy))") }
+            }
+        }
+        if !checks.allSatisfy(\.ok) { throw ExitCode.failure }
+    }
+
+    private static func object(_ check: HostReport.Check) -> JSONValue {
+        var object = JSONObject()
+        object["name"] = .string(check.name)
+        object["ok"] = .bool(check.ok)
+        object["detail"] = .string(check.detail)
+        object["remedy"] = check.remedy.map(JSONValue.string)
+        return .object(object)
+    }
+}

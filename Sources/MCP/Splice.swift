@@ -85,6 +85,34 @@ public struct Splice {
         delete(end - start, at: UInt32(truncatingIfNeeded: start))
     }
 
+    /// Takes the members called `names` out of the object at `object`, with the commas that go with them.
+    mutating func remove(_ names: [StaticString], from object: ByteRange) {
+        let bytes = object.of(message)
+        let base = Int(object.start)
+        var walker = ObjectWalker(bytes)
+        var keeps = false
+        var previousEnd = 0
+        /// Start of a run of removed members at the front of the object.
+        var front: Int?
+        while let member = walker.next() {
+            let whole = member.whole
+            let key = JSONKey(member, in: bytes)
+            if names.contains(where: { key.equals($0) }) {
+                if keeps {
+                    delete(from: base + previousEnd, to: base + whole.end)
+                } else if front == nil {
+                    front = Int(whole.start)
+                }
+            } else {
+                if let start = front { delete(from: base + start, to: base + Int(whole.start)) }
+                front = nil
+                keeps = true
+            }
+            previousEnd = whole.end
+        }
+        if let start = front { delete(from: base + start, to: base + previousEnd) }
+    }
+
     var isFull: Bool { editCount == Self.editsMax }
 
     /// Kept sorted by start; an insertion goes before a replacement at the same place and after an earlier

@@ -61,7 +61,7 @@ public enum ModernRewriter {
                 if !trimmed.isEmpty { splice.replace(envelope.metaClientCapabilities, with: trimmed) }
                 if state != nil, envelope.requestState.isPresent {
                     if replacement.isEmpty {
-                        remove("requestState", from: envelope.params, of: body, &splice)
+                        splice.remove(["requestState"], from: envelope.params)
                     } else {
                         splice.replace(envelope.requestState, with: replacement)
                     }
@@ -145,29 +145,5 @@ public enum ModernRewriter {
 
     private static func isEmptyObject(_ object: UnsafeRawBufferPointer) -> Bool {
         object.piece(1, object.count - 1).trimmedRange.isEmpty
-    }
-
-    /// Takes a member out of an object together with one comma.
-    static func remove(
-        _ name: StaticString, from object: ByteRange, of body: UnsafeRawBufferPointer, _ splice: inout Splice
-    ) {
-        let bytes = object.of(body)
-        var walker = ObjectWalker(bytes)
-        var previousEnd: Int?
-        while let member = walker.next() {
-            if JSONKey(member, in: bytes).equals(name) {
-                let base = Int(object.start)
-                let start = Int(member.whole.start)
-                if let previousEnd {
-                    splice.delete(from: base + previousEnd, to: base + member.whole.end)
-                } else if let next = walker.next() {
-                    splice.delete(from: base + start, to: base + Int(next.whole.start))
-                } else {
-                    splice.delete(from: base + start, to: base + member.whole.end)
-                }
-                return
-            }
-            previousEnd = member.whole.end
-        }
     }
 }

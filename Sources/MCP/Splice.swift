@@ -169,7 +169,10 @@ public struct Splice {
         var isFirst = true
         sink.append(byte: UInt8(ascii: "{"))
         while let member = walker.next() {
-            if JSONKey(member, in: meta).hasPrefix("io.modelcontextprotocol/") { continue }
+            let key = JSONKey(member, in: meta)
+            if key.hasPrefix("io.modelcontextprotocol/") { continue }
+            // W3C Baggage holds what its sender wants to tell its own services.
+            if !extra.isEmpty, key.equals("baggage") { continue }
             if !isFirst { sink.append(byte: UInt8(ascii: ",")) }
             isFirst = false
             // The key with its quotes.

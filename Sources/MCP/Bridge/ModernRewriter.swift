@@ -43,11 +43,13 @@ public enum ModernRewriter {
     /// A modern client's request for a modern server, without a line end. What it declares stays its own but for
     /// extensions, of which only those pass that are data alone.
     ///
-    /// - Parameter state: what stands in place of the client's `requestState`: nil leaves it as it is, empty
+    /// - Parameters:
+    ///   - dropsBaggage: the server is somebody else's: what a trace carries along is not for it.
+    ///   - state: what stands in place of the client's `requestState`: nil leaves it as it is, empty
     ///   takes it out (the server gave none), else a raw JSON string.
     public static func relay<Sink: ByteSink & ~Copyable>(
         _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName, id: Int,
-        target: SouthTarget, state: [UInt8]? = nil, into sink: inout Sink
+        target: SouthTarget, dropsBaggage: Bool = false, state: [UInt8]? = nil, into sink: inout Sink
     ) {
         let declared = envelope.metaClientCapabilities.of(body)
         let trimmed = trimmed(declared)
@@ -59,6 +61,7 @@ public enum ModernRewriter {
                     splice.replace(envelope.metaProgressToken, with: id)
                 }
                 if !trimmed.isEmpty { splice.replace(envelope.metaClientCapabilities, with: trimmed) }
+                if dropsBaggage { splice.remove(["baggage"], from: envelope.meta) }
                 if state != nil, envelope.requestState.isPresent {
                     if replacement.isEmpty {
                         splice.remove(["requestState"], from: envelope.params)

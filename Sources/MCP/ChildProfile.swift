@@ -20,6 +20,8 @@ public struct ChildProfile: Sendable, Equatable {
         public static let subscriptions = Offers(rawValue: 1 << 3)
         public static let completions = Offers(rawValue: 1 << 4)
         public static let logging = Offers(rawValue: 1 << 5)
+        /// The tasks of 2025-11-25, or the extension of 2026-07-28.
+        public static let tasks = Offers(rawValue: 1 << 6)
 
         public func includes(_ kind: ListKind) -> Bool {
             switch kind {
@@ -50,7 +52,7 @@ public struct ChildProfile: Sendable, Equatable {
         instructions = words.map { JSONText.string($0) } ?? ""
     }
 
-    private static func offers(_ capabilities: UnsafeRawBufferPointer?) -> Offers {
+    static func offers(_ capabilities: UnsafeRawBufferPointer?) -> Offers {
         guard let capabilities else { return [] }
         var offers = Offers()
         JSONMembers.forEach(of: capabilities) { key, value in
@@ -59,6 +61,10 @@ public struct ChildProfile: Sendable, Equatable {
             if key.equals("prompts") { offers.insert(.prompts) }
             if key.equals("completions") { offers.insert(.completions) }
             if key.equals("logging") { offers.insert(.logging) }
+            if key.equals("tasks") { offers.insert(.tasks) }
+            if key.equals("extensions"), JSONMembers.has("io.modelcontextprotocol/tasks", in: value) {
+                offers.insert(.tasks)
+            }
             if key.equals("resources") {
                 offers.insert(.resources)
                 if let subscribe = JSONMembers.value("subscribe", in: value), subscribe.equals("true") {

@@ -13,6 +13,8 @@ public struct ClientCapabilities: OptionSet, Sendable, Hashable {
     public static let roots = ClientCapabilities(rawValue: 1 << 4)
     public static let rootsListChanged = ClientCapabilities(rawValue: 1 << 5)
     public static let tasks = ClientCapabilities(rawValue: 1 << 6)
+    /// `sampling.context`: messages of the conversation may be asked for.
+    public static let samplingContext = ClientCapabilities(rawValue: 1 << 7)
 
     /// `object` is a validated JSON object (`capabilities` or `clientCapabilities`); anything else declares
     /// nothing. Members that are not known are ignored.
@@ -23,6 +25,7 @@ public struct ClientCapabilities: OptionSet, Sendable, Hashable {
             if key.equals("sampling") {
                 found.insert(.sampling)
                 if JSONMembers.has("tools", in: value) { found.insert(.samplingTools) }
+                if JSONMembers.has("context", in: value) { found.insert(.samplingContext) }
             } else if key.equals("elicitation") {
                 let url = JSONMembers.has("url", in: value)
                 if url { found.insert(.elicitationURL) }

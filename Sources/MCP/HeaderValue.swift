@@ -27,3 +27,24 @@ enum HeaderValue {
         }
     }
 }
+
+extension HeaderValue {
+    /// `value` as a header carries it: as it is where it is visible ASCII with blanks inside only and cannot be
+    /// taken for the wrapped form, else wrapped.
+    static func encoded(_ value: [UInt8]) -> [UInt8] {
+        let isPlain = value.allSatisfy { $0 >= 0x20 && $0 <= 0x7E || $0 == 0x09 }
+        let hasEdge = value.first.map(isBlank) ?? false || value.last.map(isBlank) ?? false
+        let looksWrapped = value.starts(with: "=?base64?".utf8) && value.suffix(2).elementsEqual("?=".utf8)
+        if isPlain, !hasEdge, !looksWrapped, !value.isEmpty { return value }
+        var out = Array("=?base64?".utf8)
+        out += [UInt8](unsafeUninitializedCapacity: Base64.encodedCount(value.count, .standard)) {
+            room, count in
+            count = value.withUnsafeBytes {
+                Base64.encode($0, .standard, into: UnsafeMutableRawBufferPointer(room))
+            }
+        }
+        return out + Array("?=".utf8)
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+}

@@ -28,6 +28,16 @@ public struct ItemList: Sendable {
 
     public var count: Int { items.count }
 
+    /// Calls `body` with each item: the inside of the string that it is addressed by, and the whole object.
+    func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ item: UnsafeRawBufferPointer) -> Void) {
+        bytes.withUnsafeBytes { bytes in
+            for item in items {
+                guard let key = item.key.of(bytes).insideQuotes else { continue }
+                body(key, item.whole.of(bytes))
+            }
+        }
+    }
+
     /// Takes the items of a page. `result` is the result object of the server's answer, validated JSON.
     public mutating func add(page result: UnsafeRawBufferPointer) -> Next {
         guard let member = JSONMembers.value(kind.member, in: result), JSONKind(member) == .array else {

@@ -56,26 +56,31 @@ public enum ListChange {
         sink.append("}")
     }
 
-    /// The first message of a listen stream: what of the filter is honoured.
+    /// `notifications/resources/updated`; `uri` is a raw JSON string, `subscription` as for a list.
+    public static func updated<Sink: ByteSink & ~Copyable>(
+        uri: UnsafeRawBufferPointer, subscription: UnsafeRawBufferPointer?, into sink: inout Sink
+    ) {
+        sink.append("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{")
+        if let subscription {
+            writeSubscription(subscription, into: &sink)
+            sink.append(",")
+        }
+        sink.append("\"uri\":")
+        sink.append(onOneLine: uri)
+        sink.append("}}")
+    }
+
+    /// The first message of a listen stream: what of the filter is honoured. `uris` are raw JSON strings.
     public static func acknowledge<Sink: ByteSink & ~Copyable>(
-        _ filter: ListenFilter, subscription: UnsafeRawBufferPointer, into sink: inout Sink
+        _ filter: ListenFilter, uris: [[UInt8]] = [], subscription: UnsafeRawBufferPointer,
+        into sink: inout Sink
     ) {
         sink.append(
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{")
         writeSubscription(subscription, into: &sink)
-        sink.append(",\"notifications\":{")
-        var isFirst = true
-        func member(_ name: StaticString, _ wanted: ListenFilter, _ sink: inout Sink) {
-            guard filter.contains(wanted) else { return }
-            sink.append(isFirst ? "\"" : ",\"")
-            sink.append(name)
-            sink.append("\":true")
-            isFirst = false
-        }
-        member("toolsListChanged", .tools, &sink)
-        member("promptsListChanged", .prompts, &sink)
-        member("resourcesListChanged", .resources, &sink)
-        sink.append("}}}")
+        sink.append(",\"notifications\":")
+        filter.write(uris: uris, into: &sink)
+        sink.append("}}")
     }
 
     /// The result that ends a listen stream in good order.

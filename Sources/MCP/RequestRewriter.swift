@@ -31,6 +31,10 @@ public enum RequestRewriter {
         } else if envelope.metaProgressToken.isPresent {
             splice.replace(envelope.metaProgressToken, with: id)
         }
+        // Keys and state of the gateway's own making mean nothing to the child.
+        if dropsEnvelope, envelope.inputResponses.isPresent || envelope.requestState.isPresent {
+            splice.remove(["inputResponses", "requestState"], from: envelope.params)
+        }
         if let range = targetRange(envelope, method, body) {
             switch target {
             case .unchanged: break

@@ -15,25 +15,28 @@ public enum ResponseRewriter {
         public var id: UnsafeRawBufferPointer
         public var method: MethodName
         public var isModern: Bool
+        /// The era of the server that answers.
+        public var server: Era
         /// Raw JSON strings, when the client reads a resource under a URI other than its server's.
         public var mappedURI: (original: UnsafeRawBufferPointer, exposed: UnsafeRawBufferPointer)?
 
         public init(
-            id: UnsafeRawBufferPointer, method: MethodName, isModern: Bool,
+            id: UnsafeRawBufferPointer, method: MethodName, isModern: Bool, server: Era = .legacy,
             mappedURI: (original: UnsafeRawBufferPointer, exposed: UnsafeRawBufferPointer)? = nil
         ) {
             self.id = id
             self.method = method
             self.isModern = isModern
+            self.server = server
             self.mappedURI = mappedURI
         }
     }
 
-    /// Restores the id, adds what 2026-07-28 requires of results, translates error codes. Results of legacy
-    /// clients and all content pass byte for byte.
+    /// Restores the id, adds what 2026-07-28 requires of results and takes out what only it knows, translates error
+    /// codes. All content passes byte for byte.
     ///
-    /// Throws the error to answer instead, when the line is no MCP response: a result that is no object, an
-    /// error without a code.
+    /// Throws the error to answer instead, when the line is no MCP response (a result that is no object, an error
+    /// without a code), or one that this client has no word for.
     public static func rewrite(
         _ line: UnsafeRawBufferPointer, _ envelope: Envelope, for call: Call
     ) throws(RPCFailure) -> Response {
@@ -45,7 +48,12 @@ public enum ResponseRewriter {
             guard envelope.resultIsObject else {
                 throw .serverFailed("the server's answer is malformed: result is not an object")
             }
-            if call.isModern { addModernMembers(&splice, line, envelope, call.method) }
+            if call.server == .modern { try checkType(line, envelope, call) }
+            if call.isModern {
+                addModernMembers(&splice, line, envelope, call.method)
+            } else if call.server == .modern {
+                dropModernMembers(&splice, line, envelope)
+            }
             if let mapped = call.mappedURI {
                 mapContents(&splice, line, envelope, original: mapped.original, exposed: mapped.exposed)
             }
@@ -54,7 +62,11 @@ public enum ResponseRewriter {
             guard let code = envelope.errorCode else {
                 throw .serverFailed("the server's answer is malformed: error has no integer code")
             }
-            let told = northCode(code, isModern: call.isModern)
+            // Allocated to the older era alone: a modern client is told what it lacks.
+            if call.isModern, code == RPCCode.legacyURLElicitationRequired {
+                throw .missingCapability(.elicitationURL)
+            }
+            let told = northCode(code, isModern: call.isModern, isRead: isNotFound(line, envelope, call))
             if told != code { replaceCode(&splice, line, envelope, with: told) }
             return Response(
                 body: splice, httpStatus: call.isModern ? RPCCode.modernStatus(relaying: told) : 200)
@@ -93,14 +105,58 @@ public enum ResponseRewriter {
     }
 
     /// What a client is told for a server's error code.
-    static func northCode(_ code: Int, isModern: Bool) -> Int {
+    ///
+    /// - Parameter isRead: it says that the resource which was to be read does not exist.
+    static func northCode(_ code: Int, isModern: Bool, isRead: Bool = false) -> Int {
         switch code {
+        case RPCCode.invalidParams where isRead && !isModern: RPCCode.legacyResourceNotFound
         case RPCCode.legacyResourceNotFound where isModern: RPCCode.invalidParams
         // They speak about the hop between gateway and server, not about the client's.
         case RPCCode.headerMismatch, RPCCode.unsupportedVersion: RPCCode.internalError
         case RPCCode.missingCapability where !isModern: RPCCode.invalidParams
         default: code
         }
+    }
+
+    /// A type of result that nobody here has declared to know would be taken for something else.
+    private static func checkType(
+        _ line: UnsafeRawBufferPointer, _ envelope: Envelope, _ call: Call
+    ) throws(RPCFailure) {
+        let type = envelope.resultType.of(line)
+        if type.isEmpty || type.equals("\"complete\"") { return }
+        if call.isModern, type.equals("\"input_required\""),
+            call.method == .toolsCall || call.method == .promptsGet || call.method == .resourcesRead
+        {
+            return
+        }
+        throw .serverFailed(
+            "the server's answer has a resultType that was not asked for: \(RPCFailure.quoted(type))")
+    }
+
+    /// What a legacy client does not know of a result: its type, cache hints, the server's name, and structured
+    /// content that is no object. Text says the same (the specification asks servers for it).
+    private static func dropModernMembers(
+        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: Envelope
+    ) {
+        var dropped: [StaticString] = ["resultType", "ttlMs", "cacheScope"]
+        let result = envelope.result.of(line)
+        if let structured = JSONMembers.value("structuredContent", in: result),
+            JSONKind(structured) != .object
+        {
+            dropped.append("structuredContent")
+        }
+        splice.remove(dropped, from: envelope.result)
+        if envelope.resultMeta.isPresent, JSONKind(envelope.resultMeta.of(line)) == .object {
+            splice.replaceMeta(envelope.resultMeta, token: .absent, with: 0)
+        }
+    }
+
+    /// 2026-07-28 says -32602 with the URI where older revisions have a code of its own.
+    private static func isNotFound(
+        _ line: UnsafeRawBufferPointer, _ envelope: Envelope, _ call: Call
+    ) -> Bool {
+        call.method == .resourcesRead && call.server == .modern
+            && JSONMembers.has("uri", in: envelope.errorData.of(line))
     }
 
     private static func replaceCode(

@@ -5,15 +5,17 @@ public enum SouthLine {
     /// The revision asked of every child; an older one is accepted.
     public static let askedRevision = Revision.newestHandshake
 
-    /// `initialize` without any client capability: a child that is told nothing can be asked of the client
-    /// has no reason to push requests, which on stdio cannot be tied to a call.
+    /// `initialize`, by default without any client capability: a child that is told nothing can be asked of the
+    /// client has no reason to push requests, which on stdio cannot be tied to a call.
     public static func initialize<Sink: ByteSink & ~Copyable>(
-        id: Int, client: Implementation, into sink: inout Sink
+        id: Int, client: Implementation, capabilities: ClientCapabilities = [], into sink: inout Sink
     ) {
         open(id, "initialize", into: &sink)
         sink.append(",\"params\":{\"protocolVersion\":\"")
         sink.append(askedRevision.text)
-        sink.append("\",\"capabilities\":{},\"clientInfo\":")
+        sink.append("\",\"capabilities\":")
+        capabilities.write(into: &sink)
+        sink.append(",\"clientInfo\":")
         client.write(into: &sink)
         sink.append("}}\n")
     }
@@ -96,7 +98,7 @@ public enum SouthLine {
         return RPCFailure(httpStatus: 200, code: RPCCode.methodNotFound, message: reason)
     }
 
-    private static func open<Sink: ByteSink & ~Copyable>(
+    static func open<Sink: ByteSink & ~Copyable>(
         _ id: Int, _ method: StaticString, into sink: inout Sink
     ) {
         sink.append("{\"jsonrpc\":\"2.0\",\"id\":")

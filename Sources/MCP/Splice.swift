@@ -9,6 +9,8 @@ public struct Splice {
         case number
         /// A `_meta` object without its `io.modelcontextprotocol/` members, its progress token replaced.
         case plainMeta
+        /// The same with the members of `extra` at its end.
+        case envelopedMeta
     }
 
     private struct Edit {
@@ -26,6 +28,7 @@ public struct Splice {
     private var editCount = 0
     private var number = 0
     private var tokenRange = ByteRange.absent
+    private var extra = UnsafeRawBufferPointer(start: nil, count: 0)
 
     /// `hasLineBreaks` makes every raw CR and LF of `message` a space. White space around it is dropped.
     init(_ message: UnsafeRawBufferPointer, hasLineBreaks: Bool) {
@@ -61,6 +64,55 @@ public struct Splice {
         add(Edit(start: meta.start, end: UInt32(truncatingIfNeeded: meta.end), text: .plainMeta))
     }
 
+    /// The same, and the members `extra` (no braces) are put in.
+    mutating func replaceMeta(
+        _ meta: ByteRange, token: ByteRange, with number: Int, adding extra: UnsafeRawBufferPointer
+    ) {
+        self.number = number
+        self.extra = extra
+        tokenRange = token
+        add(Edit(start: meta.start, end: UInt32(truncatingIfNeeded: meta.end), text: .envelopedMeta))
+    }
+
+    /// Several pieces at the same place keep their order.
+    mutating func insert(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        let offset = UInt32(truncatingIfNeeded: offset)
+        add(Edit(start: offset, end: offset, text: .bytes(bytes)))
+    }
+
+    mutating func delete(from start: Int, to end: Int) {
+        guard end > start else { return }
+        delete(end - start, at: UInt32(truncatingIfNeeded: start))
+    }
+
+    /// Takes the members called `names` out of the object at `object`, with the commas that go with them.
+    mutating func remove(_ names: [StaticString], from object: ByteRange) {
+        let bytes = object.of(message)
+        let base = Int(object.start)
+        var walker = ObjectWalker(bytes)
+        var keeps = false
+        var previousEnd = 0
+        /// Start of a run of removed members at the front of the object.
+        var front: Int?
+        while let member = walker.next() {
+            let whole = member.whole
+            let key = JSONKey(member, in: bytes)
+            if names.contains(where: { key.equals($0) }) {
+                if keeps {
+                    delete(from: base + previousEnd, to: base + whole.end)
+                } else if front == nil {
+                    front = Int(whole.start)
+                }
+            } else {
+                if let start = front { delete(from: base + start, to: base + Int(whole.start)) }
+                front = nil
+                keeps = true
+            }
+            previousEnd = whole.end
+        }
+        if let start = front { delete(from: base + start, to: base + previousEnd) }
+    }
+
     var isFull: Bool { editCount == Self.editsMax }
 
     /// Kept sorted by start; an insertion goes before a replacement at the same place and after an earlier
@@ -94,6 +146,7 @@ public struct Splice {
             case .bytes(let bytes): sink.append(bytes)
             case .number: sink.append(decimal: number)
             case .plainMeta: writePlainMeta(Int(edit.start), Int(edit.end), into: &sink)
+            case .envelopedMeta: writePlainMeta(Int(edit.start), Int(edit.end), adding: extra, into: &sink)
             }
             at = max(at, Int(edit.end))
         }
@@ -106,13 +159,20 @@ public struct Splice {
         if hasLineBreaks { sink.append(onOneLine: piece) } else { sink.append(piece) }
     }
 
-    private func writePlainMeta<Sink: ByteSink & ~Copyable>(_ start: Int, _ end: Int, into sink: inout Sink) {
+    private func writePlainMeta<Sink: ByteSink & ~Copyable>(
+        _ start: Int, _ end: Int,
+        adding extra: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+        into sink: inout Sink
+    ) {
         let meta = message.piece(start, end)
         var walker = ObjectWalker(meta)
         var isFirst = true
         sink.append(byte: UInt8(ascii: "{"))
         while let member = walker.next() {
-            if JSONKey(member, in: meta).hasPrefix("io.modelcontextprotocol/") { continue }
+            let key = JSONKey(member, in: meta)
+            if key.hasPrefix("io.modelcontextprotocol/") { continue }
+            // W3C Baggage holds what its sender wants to tell its own services.
+            if !extra.isEmpty, key.equals("baggage") { continue }
             if !isFirst { sink.append(byte: UInt8(ascii: ",")) }
             isFirst = false
             // The key with its quotes.
@@ -123,6 +183,10 @@ public struct Splice {
             } else {
                 copy(start + Int(member.value.start), start + member.value.end, into: &sink)
             }
+        }
+        if !extra.isEmpty {
+            if !isFirst { sink.append(byte: UInt8(ascii: ",")) }
+            sink.append(extra)
         }
         sink.append(byte: UInt8(ascii: "}"))
     }

@@ -16,6 +16,9 @@ public enum WireLimits {
     /// Bytes of a Host value: a DNS name has 253, a port six more.
     public static let hostBytesMax = 300
 
+    /// Informational responses (1xx) before the one that counts.
+    public static let interimResponsesMax = 8
+
     // HTTP/1.1 bodies
 
     /// Hexadecimal digits of a chunk size: 2^60 is beyond any body, and the sum cannot overflow.

@@ -1,0 +1,106 @@
+/// Every bound of the bridge between the eras, with its unit and its reason.
+public enum BridgeLimits {
+    // Eras
+
+    /// Seconds a legacy verdict is believed: servers learn the new protocol with an update, rarely sooner.
+    public static let legacyVerdictSeconds = 7 * 86_400
+    /// Verdicts remembered: several times the servers of the catalog.
+    public static let verdictsMax = 4096
+    /// Milliseconds of silence after `server/discover` until `initialize` is sent as well. The official Python
+    /// client waits as long.
+    public static let probeMilliseconds = 10_000
+    /// Seconds `initialize` and `server/discover` of a remote server may take.
+    public static let remoteHandshakeSeconds = 15
+
+    // What a server asks of its client
+
+    /// Milliseconds a call waits for further requests of its server after one: several are asked at once.
+    public static let gatherMilliseconds = 10
+    /// Requests of one call that are open at a time.
+    public static let asksMax = 16
+    /// Bytes of all open requests of one call; they travel to the client as one message.
+    public static let askBytesMax = 1 << 20
+    /// Bytes of one answer to a server's request. Images from a model fit.
+    public static let answerBytesMax = 4 << 20
+    /// Seconds a parked call waits for its client, as long as the SDKs keep such state.
+    public static let parkSeconds = 600
+    /// Parked calls of one sandbox: each holds a process of a server.
+    public static let parkedMax = 256
+    /// Bytes of results that wait for clients of one sandbox.
+    public static let parkedBytesMax = 32 << 20
+    /// Times that one call may ask. The official SDKs stop at 8 and 10.
+    public static let roundsMax = 10
+    /// Milliseconds before a call that was told only to try again is tried again, doubled up to the second.
+    public static let stateOnlyMilliseconds = 50
+    public static let stateOnlyMillisecondsMax = 250
+    /// Bytes of a server's own `requestState`.
+    public static let requestStateBytesMax = 64 << 10
+    /// Requests to one session's client that are open at a time.
+    public static let pushesMax = 64
+    /// Bytes of the capabilities extensions that pass to a server.
+    public static let extensionBytesMax = 4096
+
+    // Children that ask
+
+    /// Children of one server that may ask, besides the one that may not.
+    public static let interactiveChildrenMax = 4
+    /// Calls that wait for such a child.
+    public static let leaseQueueMax = 64
+    /// Milliseconds they wait.
+    public static let leaseMilliseconds = 30_000
+
+    // Subscriptions and streams
+
+    /// Resource URIs that one client watches.
+    public static let watchedPerClientMax = 256
+    /// Resource URIs that the clients of one sandbox watch.
+    public static let watchedMax = 4096
+    /// Milliseconds after the last watcher until a server is told: clients come back.
+    public static let unsubscribeMilliseconds = 5_000
+    /// Milliseconds that changes of a filter are gathered before a new listen request replaces the old.
+    public static let listenDebounceMilliseconds = 100
+    /// Milliseconds until a listen request must be acknowledged.
+    public static let listenAckMilliseconds = 10_000
+    /// Changes that wait on one stream; more end a listen stream in good order.
+    public static let pendingChangesMax = 512
+    /// Events and bytes of one session that are kept for a client that comes back.
+    public static let replayEventsMax = 256
+    public static let replayBytesMax = 1 << 20
+    /// Seconds they are kept.
+    public static let replaySeconds = 300
+    /// Milliseconds that a client is told to wait before it opens a stream again.
+    public static let retryMilliseconds = 1_000
+
+    // Remote servers
+
+    /// Bytes of a URL.
+    public static let urlBytesMax = 4096
+    /// Redirects that are followed, each to the same origin.
+    public static let redirectsMax = 3
+    /// Milliseconds before the first new attempt; doubled, halved at random.
+    public static let retryFirstMilliseconds = 200
+    public static let retryLastMilliseconds = 30_000
+    /// Attempts of a request that may be repeated.
+    public static let attemptsMax = 3
+    /// Bytes of a remote server's answer in JSON.
+    public static let remoteBodyBytesMax = 32 << 20
+    /// Bytes of a session id that a remote server hands out.
+    public static let remoteSessionBytesMax = 1024
+    /// Reopenings of a broken stream without an event in between.
+    public static let resumptionsMax = 5
+
+    // Headers that mirror arguments
+
+    /// Annotated properties of one tool, and how deep they are looked for.
+    public static let mirroredMax = 32
+    public static let mirroredDepthMax = 16
+
+    // Tasks
+
+    /// Milliseconds between two looks at a task, whatever the server says.
+    public static let pollMillisecondsMin = 100
+    public static let pollMillisecondsMax = 30_000
+    public static let pollMillisecondsDefault = 1_000
+    /// Milliseconds a task is kept by its server, as asked.
+    public static let taskMilliseconds = 600_000
+}

@@ -12,11 +12,12 @@ struct LaunchContext: Sendable {
 }
 
 /// Turns a plan of the catalog into a request to the workshop.
-enum Launch {
+public enum Launch {
     static func workshop(_ configuration: GatewayConfiguration) throws(WorkshopFailure) -> Workshop {
-        try Workshop(
-            WorkshopConfiguration(
-                stateDirectory: configuration.stateDirectory, isolation: configuration.isolation))
+        var workshop = WorkshopConfiguration(
+            stateDirectory: configuration.stateDirectory, isolation: configuration.isolation)
+        workshop.hiddenPaths = configuration.hiddenPaths
+        return try Workshop(workshop)
     }
 
     /// Starts the process of `plan` on the workshop's threads. `installed` tells that its package is there,
@@ -33,28 +34,35 @@ enum Launch {
         let own = Set(plan.environment.map(\.name))
         let environment =
             sandbox.environment.filter { !own.contains($0.0) } + plan.environment.map { ($0.name, $0.value) }
-        let request = LaunchRequest(
+        var request = LaunchRequest(
             program: program, arguments: arguments, environment: environment, sandboxID: sandbox.sandboxID,
             serverName: plan.name, cpu: sandbox.cpu)
+        request.paths = plan.hostPaths
         shared.workshop.launch(request, token: token, installed: installed, done: done)
     }
 
-    private static func program(
+    /// The program that a plan runs, and its arguments; nil when it runs nothing here.
+    public static func program(
         _ source: ServerPlan.Source, withOldSDK: Bool
     ) -> (LaunchRequest.Program, [String])? {
         switch source {
         case .pypi(let package):
             let program = PythonProgram(
-                package: package.package, version: package.version, command: package.command,
+                package: package.package, version: package.version ?? "", command: package.command,
                 constraints: package.constraints, overrides: package.overrides,
                 requiresPython: package.requiresPython, withOldSDK: withOldSDK)
             return (.pypi(program), package.arguments)
         case .npm(let package):
             let program = NodeProgram(
-                package: package.package, version: package.version, command: package.command)
+                package: package.package, version: package.version ?? "", command: package.command)
             return (.npm(program), package.arguments)
         case .command(let words): return (.command(words), [])
-        case .repository, .oci, .remote, .unavailable: return nil
+        case .repository(let repository):
+            let program = RepositoryProgram(
+                owner: repository.owner, name: repository.name, installCommand: repository.installCommand,
+                runCommand: repository.runCommand)
+            return (.repository(program), [])
+        case .oci, .remote, .unavailable: return nil
         }
     }
 
@@ -72,11 +80,8 @@ enum Launch {
                     needsAuth: true)
             }
             return LaunchFailure(message: "\(plan.name) needs its remote endpoint \(endpoint.url).")
-        case .repository(let repository):
-            return LaunchFailure(
-                message: "\(plan.name) needs a checkout of github/\(repository.owner)/\(repository.name).")
         case .unavailable(let needs): return LaunchFailure(message: "\(plan.name) needs \(needs).")
-        case .pypi, .npm, .command: return LaunchFailure(message: "\(plan.name) cannot be started.")
+        case .pypi, .npm, .command, .repository: return LaunchFailure(message: "\(plan.name) cannot be started.")
         }
     }
 

@@ -1,0 +1,40 @@
+/// The numbers of this module.
+public enum SandboxLimits {
+    /// Threads that start processes and remove files. A start waits about 5 ms for its jail to be set up.
+    static let launchThreads = 2
+    /// Threads that wait for package managers, which use several cores by themselves.
+    static let installThreads = 2
+    /// Milliseconds until bubblewrap has made its namespaces; measured 4 ms, 28 ms at the worst.
+    static let jailMilliseconds = 10_000
+    /// Milliseconds until a killed tree is gone. A process in an uninterruptible wait for a disk may need them.
+    static let deathMilliseconds = 10_000
+    /// Milliseconds that a loop waits for a jail's outer process when its init has ended.
+    static let outerMilliseconds = 500
+    /// Seconds of one package manager's run: half a gigabyte over a slow line.
+    static let installSeconds = 900
+    /// Seconds of a question to a tool, such as its version.
+    static let questionSeconds = 20
+    /// Bytes kept of a tool's output, from its end.
+    static let outputBytes = 64 * 1024
+    /// Lines of a failed tool's output that a message quotes.
+    static let quotedLines = 8
+    /// Bytes of an environment and argument list together; the kernel's own limit is about 2 MiB.
+    static let launchBytes = 1 << 20
+    /// Bytes of a small text file that is read whole: an entry-points file, a `/proc` file.
+    static let smallFileBytes = 1 << 20
+
+    /// First and number of the host's user ids that sandboxes run as when the gateway is root. The first one
+    /// installs packages. 200000 lies above what `adduser` and below what systemd's dynamic users take.
+    public static let firstUser: UInt32 = 200_000
+    public static let users: UInt32 = 16_384
+
+    /// Descriptors of one server.
+    public static let openFiles: UInt64 = 4096
+    /// Processes and threads of one sandbox, when it has a user id of its own.
+    public static let processes: UInt64 = 1024
+    /// Bytes of one file that a server writes.
+    public static let fileBytes: UInt64 = 4 << 30
+    /// Bytes of a server's `/tmp`, of its `/dev/shm`, each in memory.
+    public static let temporaryBytes = 256 << 20
+    public static let sharedMemoryBytes = 64 << 20
+}

@@ -1,0 +1,73 @@
+import CEpollShim
+import Glibc
+import System
+
+/// The part of the state directory that this module owns. Sandboxes' processes run as users of their own and
+/// reach what is theirs in here by name; nothing can be listed by them.
+///
+///     sandboxes/<id>/workspace   the sandbox's own, removed with it
+///     packages/<kind>/<name>     installed once, shown read-only to every sandbox that needs it
+///     packages/cache             what package managers keep
+///     jail/                      files that every jail has, such as its `passwd`
+struct StateDirectory: Sendable {
+    let path: String
+
+    var sandboxes: String { "\(path)/sandboxes" }
+    var packages: String { "\(path)/packages" }
+    var jail: String { "\(path)/jail" }
+    var tools: String { "\(path)/tools" }
+
+    func sandbox(_ id: String) -> String { "\(sandboxes)/\(id)" }
+    func workspace(_ id: String) -> String { "\(sandbox(id))/workspace" }
+
+    /// Makes what is missing. The state directory itself keeps the mode it has when it exists.
+    init(_ path: String) throws(Errno) {
+        try Files.makeDirectories(path, mode: 0o711)
+        self.path = try Files.realPath(path)
+        for (directory, mode) in [(sandboxes, 0o711), (packages, 0o755), (jail, 0o755)] as [(String, UInt32)]
+        {
+            try Files.makeDirectories(directory, mode: mode)
+            // The umask may have taken the bits that users of sandboxes need.
+            try Errno.check(ce_chmod(directory, mode), "setting the mode of \(directory)")
+        }
+        for (name, text) in Self.jailFiles { try write(text, to: "\(jail)/\(name)") }
+        try write(Self.missingTool, to: "\(jail)/missing-tool", mode: 0o755)
+    }
+
+    /// Files of `/etc` in a jail that are not the host's.
+    static let jailFiles: [(name: String, text: String)] = [
+        (
+            "passwd",
+            """
+            root:x:0:0:root:/nonexistent:/usr/sbin/nologin
+            user:x:\(Jail.user):\(Jail.user)::\(Jail.workspace):/bin/sh
+            nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+
+            """
+        ),
+        ("group", "root:x:0:\nuser:x:\(Jail.user):\nnogroup:x:65534:\n"),
+        // Files that were bound into the jail belong to other users, and there are only those.
+        ("gitconfig", "[safe]\n\tdirectory = *\n"),
+    ]
+
+    /// Stands where a tool is that a server shall believe is not installed.
+    static let missingTool = "#!/bin/sh\necho \"$0: not available to this server\" >&2\nexit 127\n"
+
+    private func write(_ text: String, to file: String, mode: UInt32 = 0o644) throws(Errno) {
+        let bytes = Array(text.utf8)
+        if let now = try? Files.read(file, limit: SandboxLimits.smallFileBytes), now == bytes { return }
+        try Files.writeAtomically(bytes, to: file, mode: mode)
+    }
+
+    /// The first directory on the way to the state directory that other users may not pass; nil when there is
+    /// none.
+    var obstacle: String? {
+        var at = ""
+        for part in path.split(separator: "/") {
+            at += "/\(part)"
+            var status = ce_look()
+            if ce_look_at(at, 1, &status) < 0 || status.mode & S_IXOTH == 0 { return at }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,80 @@
+import CEpollShim
+import Glibc
+import System
+
+/// One run of a tool, such as a package manager, to its end.
+struct ToolRun: Sendable {
+    struct Outcome: Sendable {
+        var status: ChildExitStatus
+        /// The end of what it wrote to both outputs.
+        var output: String
+        var tookTooLong = false
+
+        var lines: [String] {
+            output.split(whereSeparator: \.isNewline).map { String($0) }.filter {
+                !$0.allSatisfy(\.isWhitespace)
+            }
+        }
+
+        /// For a failure's message: how it ended and its last words.
+        var explanation: String {
+            let how = tookTooLong ? "took too long" : status.description
+            let words = lines.suffix(SandboxLimits.quotedLines).joined(separator: "\n")
+            return words.isEmpty ? how : "\(how)\n\(words)"
+        }
+    }
+
+    /// For messages.
+    var name: String
+    var plan: StartPlan
+    var seconds: Int
+
+    /// Starts it, waits for its end, and kills it with all it has started when the time is over.
+    func perform(_ starter: Starter) throws(Errno) -> Outcome {
+        let child = try starter.start(plan)
+        ce_close(child.stdin)
+        var tail = OutputTail(limit: SandboxLimits.outputBytes)
+        let deadline = Instant.now().advanced(milliseconds: seconds * 1000)
+        var outputs = [child.stdout, child.stderr]
+        var tookTooLong = false
+        while outputs.contains(where: { $0 >= 0 }) {
+            let left = deadline.milliseconds(since: Instant.now())
+            let ready = left > 0 ? ce_wait_readable(outputs[0], outputs[1], Int32(clamping: left)) : 0
+            if ready <= 0 {
+                tookTooLong = true
+                break
+            }
+            for index in 0..<2 where ready & (1 << index) != 0 {
+                if !tail.read(outputs[index]) { outputs[index] = -1 }
+            }
+        }
+        if tookTooLong { child.kill() }
+        // A tool may close its outputs before it ends, or leave somebody behind: the tree is given its time too.
+        let left = max(deadline.milliseconds(since: Instant.now()), 1000)
+        if ce_wait_readable(child.pidfd, -1, Int32(clamping: left)) == 0 { child.kill() }
+        _ = ce_wait_readable(child.pidfd, -1, Int32(SandboxLimits.deathMilliseconds))
+        let status = child.reap() ?? ChildExitStatus(code: 0, signal: SIGKILL)
+        for descriptor in [child.stdout, child.stderr, child.pidfd] { ce_close(descriptor) }
+        return Outcome(
+            status: status, output: String(decoding: tail.bytes, as: UTF8.self), tookTooLong: tookTooLong)
+    }
+}
+
+/// The last bytes of a stream.
+struct OutputTail {
+    private(set) var bytes: [UInt8] = []
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Takes what is there. False at the end of the stream.
+    mutating func read(_ descriptor: Int32) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+        let got = ce_read(descriptor, &buffer, buffer.count)
+        if got == Int64(-EAGAIN) { return true }
+        guard got > 0 else { return false }
+        bytes += buffer[..<Int(got)]
+        if bytes.count > 2 * limit { bytes.removeFirst(bytes.count - limit) }
+        return true
+    }
+}

@@ -1,0 +1,149 @@
+import CEpollShim
+import Glibc
+import Synchronization
+import System
+import Telemetry
+
+/// Threads that may wait for the disk, for package managers and for spawns; owns the sandboxes and the packages
+/// of the state directory. No loop waits for any of it.
+public final class Workshop: Sendable {
+    public let isolation: Isolation
+    let configuration: WorkshopConfiguration
+    let state: StateDirectory
+    let paths: HostPaths
+    let packages: PackageStore
+    let starter: Starter
+    /// Nil when the gateway is not root: every sandbox has the gateway's own user then.
+    let users: UserLeases?
+    private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
+    /// Guards the making of a sandbox's directories, which its servers' launches do at the same time.
+    private let making = Mutex(())
+
+    /// Makes the directories, finds out whether jails work here, and sweeps what an earlier gateway left.
+    public init(_ configuration: WorkshopConfiguration) throws(WorkshopFailure) {
+        self.configuration = configuration
+        do {
+            state = try StateDirectory(configuration.stateDirectory)
+            users =
+                geteuid() == 0 && configuration.isolation != .none
+                ? try UserLeases(
+                    first: configuration.firstUser, count: configuration.users,
+                    directories: ["/run/lock", "/run", state.path])
+                : nil
+        } catch {
+            throw WorkshopFailure(
+                message: "\(error). The state directory must be one that the gateway may write; "
+                    + "choose another with --state-dir.")
+        }
+        _ = ce_become_subreaper()
+        paths = HostPaths(hiding: configuration.hiddenPaths + [state.path])
+        starter = try Starter.choosing(configuration, state: state, users: users)
+        isolation = starter.isolation
+        packages = PackageStore(state: state, starter: starter, installer: users?.installer)
+        if configuration.ownsSandboxes { Leftovers.sweep(state) }
+    }
+
+    // MARK: Launching
+
+    /// Installs what the server needs, once for all sandboxes, and starts it. `installed` is called when only the
+    /// start is left, `done` once, unless the token is cancelled before. Both on a thread of the workshop or on
+    /// the caller's.
+    public func launch(
+        _ request: LaunchRequest, token: LaunchToken, installed: @escaping @Sendable () -> Void,
+        done: @escaping @Sendable (Result<SpawnedChild, LaunchFailure>) -> Void
+    ) {
+        packages.ensure(request.program) { result in
+            self.launches.submit {
+                guard token.commit() else { return }
+                switch result {
+                case .failure(let failure): done(.failure(failure))
+                case .success(let package):
+                    installed()
+                    done(Result { () throws(LaunchFailure) in try self.start(request, package) })
+                }
+            }
+        }
+    }
+
+    /// Resolves and installs ahead of use, on the calling thread's time; `progress` gets lines for a person.
+    public func install(
+        _ program: LaunchRequest.Program, progress: @escaping @Sendable (String) -> Void
+    ) throws(LaunchFailure) {
+        let answer = Answer<Result<InstalledPackage, LaunchFailure>>()
+        packages.ensure(program, progress: progress) { answer.give($0) }
+        _ = try answer.wait().get()
+    }
+
+    private func start(_ request: LaunchRequest, _ package: InstalledPackage) throws(LaunchFailure)
+        -> SpawnedChild
+    {
+        let user = try prepare(request.sandboxID)
+        let command = try package.command(for: request)
+        let server = Server(request: request, package: package, command: command, user: user)
+        do {
+            return try starter.start(server.plan(starter, paths: paths, configuration))
+        } catch {
+            throw LaunchFailure(message: "The server \(request.serverName) could not be started: \(error).")
+        }
+    }
+
+    /// The sandbox's user and directories, made for its first server.
+    private func prepare(_ sandbox: String) throws(LaunchFailure) -> UInt32? {
+        guard Self.isPlainName(sandbox) else { throw LaunchFailure(message: "\(sandbox) is no sandbox id.") }
+        var user: UInt32?
+        if let users {
+            guard let leased = users.user(of: sandbox) else {
+                throw LaunchFailure(
+                    message:
+                        "All \(configuration.users) users for sandboxes are taken; end some sandboxes, or give "
+                        + "the gateway more users.")
+            }
+            user = leased
+        }
+        do {
+            try making.withLock { _ throws(Errno) in try makeDirectories(sandbox, user) }
+        } catch {
+            throw LaunchFailure(message: "The sandbox's directory could not be made: \(error).")
+        }
+        return user
+    }
+
+    private func makeDirectories(_ sandbox: String, _ user: UInt32?) throws(Errno) {
+        let workspace = state.workspace(sandbox)
+        if Files.isDirectory(workspace) { return }
+        try Files.makeDirectories(state.sandbox(sandbox), mode: 0o711)
+        try Errno.check(
+            ce_chmod(state.sandbox(sandbox), 0o711), "setting the mode of the sandbox's directory")
+        try Files.makeDirectories(workspace, mode: 0o700)
+        if let user {
+            try Errno.check(
+                ce_lchown(workspace, Int64(user), Int64(user)), "giving the workspace to its user")
+        }
+    }
+
+    // MARK: Removal
+
+    /// Removes the sandbox's files and frees its user. All of its processes are gone already.
+    public func removeSandbox(_ id: String, _ done: @escaping @Sendable () -> Void) {
+        launches.submit {
+            if Self.isPlainName(id) {
+                do {
+                    try Files.removeTree(self.state.sandbox(id))
+                } catch {
+                    Log.error("files of a sandbox stay behind", ["sandbox": id, "reason": "\(error)"])
+                }
+                self.users?.release(id)
+            }
+            done()
+        }
+    }
+
+    /// An id becomes a name in a directory: nothing else may be in it.
+    static func isPlainName(_ id: String) -> Bool {
+        (1...64).contains(id.utf8.count)
+            && id.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            }
+    }
+}

@@ -1,0 +1,52 @@
+/// How servers are kept apart.
+public enum IsolationChoice: String, Sendable, CaseIterable {
+    /// bubblewrap, or an error that says why it does not work. Never silently none.
+    case auto
+    case bubblewrap
+    /// As the gateway's own user, with its own descriptors and environment, and nothing else.
+    case none
+}
+
+/// What is in force.
+public enum Isolation: String, Sendable {
+    case bubblewrap
+    case none
+}
+
+/// What the operator decides about processes and packages.
+public struct WorkshopConfiguration: Sendable {
+    /// Absolute, or relative to the working directory at start.
+    public var stateDirectory: String
+    public var isolation: IsolationChoice
+    /// False for a command that installs packages beside a running gateway: running sandboxes are not its own.
+    public var ownsSandboxes = true
+    /// Files and directories that no sandbox may be shown, such as the keys and the configuration. The state
+    /// directory is one of them anyway.
+    public var hiddenPaths: [String] = []
+    /// User ids of the host for sandboxes, one each, used when the gateway is root.
+    public var firstUser = SandboxLimits.firstUser
+    public var users = SandboxLimits.users
+    /// Binds a server to the CPU of its loop: pipes between two cores cost 2.8 times as much CPU as on one.
+    /// Turn it off where single servers need more than one core.
+    public var pinsServers = true
+    public var openFiles = SandboxLimits.openFiles
+    public var processes = SandboxLimits.processes
+    public var fileBytes = SandboxLimits.fileBytes
+    /// Bytes of address space of a server; nil is no limit. Node reserves tens of gigabytes that it never uses.
+    public var addressSpaceBytes: UInt64?
+    public var temporaryBytes = SandboxLimits.temporaryBytes
+
+    public init(stateDirectory: String, isolation: IsolationChoice = .auto) {
+        self.stateDirectory = stateDirectory
+        self.isolation = isolation
+    }
+}
+
+/// Why there can be no workshop, and what to do.
+public struct WorkshopFailure: Error, Sendable, CustomStringConvertible {
+    public let message: String
+
+    public init(message: String) { self.message = message }
+
+    public var description: String { message }
+}

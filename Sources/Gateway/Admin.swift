@@ -1,4 +1,5 @@
 import MCP
+import Synchronization
 import System
 import Wire
 
@@ -11,10 +12,7 @@ extension LoopState {
                 ErrorBody.control(status: 405, message: "Only GET is served here."))
         }
         let path = head.path.of(bytes)
-        if path.equals("/metrics") {
-            let type = AnswerHead(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8")
-            return answer(exchange, type, Metrics.render(shared))
-        }
+        if path.equals("/metrics") { return answerMetrics(exchange) }
         if path.equals("/health/live") { return answer(exchange, .ok, Array(#"{"status":"ok"}"#.utf8)) }
         if path.equals("/health/ready") {
             if isDraining {
@@ -28,6 +26,35 @@ extension LoopState {
             exchange, AnswerHead(status: 404, contentType: AnswerHead.json),
             ErrorBody.control(status: 404, message: "Here are /metrics, /health/live and /health/ready."))
     }
+}
+
+extension LoopState {
+    /// Asks every loop for its numbers of this moment; the last one to tell sends the answer on its way.
+    private func answerMetrics(_ exchange: ExchangeID) {
+        let shared = shared
+        let missing = Missing(shared.loopCount)
+        for loop in 0..<shared.loopCount {
+            shared.post(loop) { state in
+                state.publish()
+                guard missing.tell() else { return }
+                shared.post(Int(exchange.loop)) { state in
+                    let type = AnswerHead(
+                        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8")
+                    state.answer(exchange, type, Metrics.render(shared))
+                }
+            }
+        }
+    }
+}
+
+/// Counts down over threads.
+private final class Missing: Sendable {
+    private let left: Atomic<Int>
+
+    init(_ count: Int) { left = Atomic(count) }
+
+    /// True for the last one.
+    func tell() -> Bool { left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
 }
 
 /// The gateway's numbers in Prometheus' text format.
@@ -66,7 +93,7 @@ enum Metrics {
         }
         let gauges: [(String, String, UInt64)] = [
             ("servers_alive", "Server processes running.", sum(\.childrenAlive)),
-            ("sandboxes", "Sandboxes.", sum(\.sandboxes)),
+            ("sandboxes", "Sandboxes.", loops.reduce(0) { $0 + UInt64($1.sandboxes) }),
             ("connections", "Open client connections.", loops.reduce(0) { $0 + UInt64($1.connections) }),
             ("calls_in_flight", "Calls being worked on.", loops.reduce(0) { $0 + UInt64($1.calls) }),
             ("loops", "Event loops.", UInt64(loops.count)),

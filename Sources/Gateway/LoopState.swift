@@ -158,7 +158,14 @@ final class LoopState: TimerTarget {
         for connection in connections { connection.tick(now) }
         tickCalls(now)
         for home in homes.values { home.tick(now) }
-        shared.publish(counters, connections: connections.count, calls: calls.count, loop: loop.index)
+    }
+
+    /// This loop's numbers of this moment, for `/metrics`.
+    func publish() {
+        shared.publish(
+            Shared.LoopNumbers(
+                counters: counters, connections: connections.count, calls: calls.count, sandboxes: homes.count),
+            loop: loop.index)
     }
 
     // MARK: Collecting
@@ -211,7 +218,7 @@ struct DateText {
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(text) }
 }
 
-/// Numbers of one loop, copied out once a second for `/metrics`.
+/// Numbers of one loop, copied out for `/metrics`.
 struct Counters: Sendable {
     var requests: UInt64 = 0
     var refused: UInt64 = 0
@@ -228,5 +235,4 @@ struct Counters: Sendable {
     var childStarts: UInt64 = 0
     var childExits: UInt64 = 0
     var childrenAlive: UInt64 = 0
-    var sandboxes: UInt64 = 0
 }

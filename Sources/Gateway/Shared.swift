@@ -19,6 +19,7 @@ final class Shared: Sendable {
         var counters = Counters()
         var connections = 0
         var calls = 0
+        var sandboxes = 0
     }
 
     init(workshop: Workshop, mailboxes: [Mailbox], cpus: [Int?]) {
@@ -50,10 +51,8 @@ final class Shared: Sendable {
 
     func cpu(of loop: Int) -> Int? { loop < cpus.count ? cpus[loop] : nil }
 
-    func publish(_ counters: Counters, connections: Int, calls: Int, loop: Int) {
-        published.withLock {
-            $0[loop] = LoopNumbers(counters: counters, connections: connections, calls: calls)
-        }
+    func publish(_ numbers: LoopNumbers, loop: Int) {
+        published.withLock { $0[loop] = numbers }
     }
 
     var numbers: [LoopNumbers] { published.withLock { $0 } }

@@ -31,16 +31,16 @@ struct PythonRecipe: PackageRecipe {
         let environment = "\(site.directory)/env"
         try check(
             site.run(
-                [uv, "venv", "--python", python.path, environment], reach: .shelf,
+                [uv, "venv", "--quiet", "--python", python.path, environment], reach: .shelf,
                 environment: UV.variables(site.cache),
                 reads: [uv, python.path]))
-        try site.write(constraints.map { $0 + "\n" }.joined(), to: "constraints.txt")
-        try site.write(program.overrides.map { $0 + "\n" }.joined(), to: "overrides.txt")
-        let install = [
-            uv, "pip", "install", "--python", "\(environment)/bin/python", "--compile-bytecode",
-            "--constraints", "\(site.directory)/constraints.txt", "--overrides",
-            "\(site.directory)/overrides.txt",
-        ]
+        let install =
+            try [
+                uv, "pip", "install", "--quiet", "--python", "\(environment)/bin/python",
+                "--compile-bytecode",
+            ]
+            + rules(constraints, "--constraints", "constraints.txt", site)
+            + rules(program.overrides, "--overrides", "overrides.txt", site)
         let reads = [uv, python.path]
         // Wheels are unpacked, not run. What has none must be built, which runs code of the package: with its own
         // cache, and nothing but its own directory to write to.
@@ -58,6 +58,15 @@ struct PythonRecipe: PackageRecipe {
         }
         let programs = ConsoleScripts.find(environment: environment, package: program.package)
         return package(site.directory, programs: programs)
+    }
+
+    /// The option that names a file with these requirements; none without any.
+    private func rules(
+        _ requirements: [String], _ option: String, _ file: String, _ site: InstallSite
+    ) throws(LaunchFailure) -> [String] {
+        guard !requirements.isEmpty else { return [] }
+        try site.write(requirements.map { $0 + "\n" }.joined(), to: file)
+        return [option, "\(site.directory)/\(file)"]
     }
 
     private func check(_ outcome: ToolRun.Outcome, instead: ToolRun.Outcome? = nil) throws(LaunchFailure) {

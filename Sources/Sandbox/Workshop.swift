@@ -79,12 +79,26 @@ public final class Workshop: Sendable {
     {
         let user = try prepare(request.sandboxID)
         let command = try package.command(for: request)
+        try checkVisible(command, package)
         let server = Server(request: request, package: package, command: command, user: user)
         do {
             return try starter.start(server.plan(starter, paths: paths, configuration))
         } catch {
             throw LaunchFailure(message: "The server \(request.serverName) could not be started: \(error).")
         }
+    }
+
+    /// A program that a jail would not show fails here, with a reason; in there it would just not be found.
+    private func checkVisible(_ command: [String], _ package: InstalledPackage) throws(LaunchFailure) {
+        guard isolation == .bubblewrap, package.kind == .custom, let program = command.first,
+            !HostPaths.systemPlaces.contains(where: { HostPaths.contains($0, program) }),
+            paths.file(program) == nil
+        else { return }
+        throw LaunchFailure(
+            message:
+                "\(program) cannot be shown in a sandbox: it must be a file that every user of this host may "
+                + "read, and not below \(HostPaths.alwaysHidden.joined(separator: ", ")), /tmp or the gateway's own "
+                + "directories.")
     }
 
     /// The sandbox's user and directories, made for its first server.

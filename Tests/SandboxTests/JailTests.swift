@@ -95,13 +95,4 @@ struct JailTests {
         let server = try Scene(.bubblewrap) { $0.openFiles = 321 }.shell("ulimit -n; ulimit -c")
         #expect(server.output == "321\n0\n")
     }
-
-    @Test("a file that a command names is there to be read, and its neighbours are not")
-    func namedFile() throws {
-        let scene = try Scene(.bubblewrap)
-        let script = "\(scene.directory)/script"
-        try Files.writeAtomically(Array("echo \"I am $0\"; ls $(dirname $0)".utf8), to: script, mode: 0o644)
-        try Files.writeAtomically([], to: "\(scene.directory)/neighbour", mode: 0o644)
-        #expect(HostPaths(hiding: []).file(script) == nil, "/var/tmp is the jail's own")
-    }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import System
 import Testing
 
@@ -6,24 +7,125 @@ import Testing
 
 @Suite("Packages")
 struct PackageTests {
-    @Test(
-        "a real package from PyPI is installed once and runs",
-        .enabled(if: getenv("MCP_GATEWAY_TEST_PYPI") != nil))
+    static let handshake =
+        #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","#
+        + #""capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"# + "\n"
+
+    @Test("a real package from PyPI runs", .enabled(if: getenv("MCP_GATEWAY_TEST_PYPI") != nil))
     func pypi() throws {
         let scene = try Scene(.bubblewrap)
-        let program = PythonProgram(
-            package: "mcp-server-time", version: "2026.10.19", constraints: [], overrides: [])
-        let begun = Instant.now()
+        let program = PythonProgram(package: "mcp-server-time", version: "2026.10.19")
         let server = try scene.launch(.pypi(program), arguments: ["--local-timezone", "UTC"])
-        print("installed in", Instant.now().milliseconds(since: begun))
-        server.write(
-            #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#
-                + "\n")
-        #expect(server.line().contains("serverInfo"), "\(server.errors)")
+        server.write(Self.handshake)
+        #expect(server.line().contains("serverInfo"))
         server.child.signal(SIGTERM)
-        print(server.exit()?.description ?? "-")
-        let again = Instant.now()
-        _ = try scene.launch(.pypi(program))
-        print("again in", Instant.now().milliseconds(since: again))
+        #expect(server.exit() != nil)
+    }
+
+    @Test("many who want a package at once cause one installation")
+    func singleFlight() throws {
+        let recipe = CountingRecipe()
+        let scene = try Scene(.none)
+        let answers = (0..<20).map { _ in Answer<Result<InstalledPackage, LaunchFailure>>() }
+        for answer in answers { scene.workshop.packages.ensure(recipe) { answer.give($0) } }
+        for answer in answers { #expect(throws: Never.self) { try answer.wait().get() } }
+        #expect(recipe.count.load(ordering: .relaxed) == 1)
+        // Another process finds it installed.
+        var configuration = scene.workshop.configuration
+        configuration.ownsSandboxes = false
+        let other = try Workshop(configuration)
+        let answer = Answer<Result<InstalledPackage, LaunchFailure>>()
+        other.packages.ensure(recipe) { answer.give($0) }
+        #expect(try answer.wait().get().programs == ["one", "two"])
+        #expect(recipe.count.load(ordering: .relaxed) == 1)
+    }
+
+    @Test("a failed installation leaves nothing and is tried again")
+    func failedInstallation() throws {
+        let recipe = CountingRecipe(failures: 1)
+        let scene = try Scene(.none)
+        for attempt in 0..<2 {
+            let answer = Answer<Result<InstalledPackage, LaunchFailure>>()
+            scene.workshop.packages.ensure(recipe) { answer.give($0) }
+            let result = answer.wait()
+            let directory = "\(scene.workshop.state.packages)/test/thing"
+            if attempt == 0 {
+                #expect(throws: LaunchFailure(message: "not today")) { try result.get() }
+                #expect(!Files.exists(directory))
+            } else {
+                #expect(try result.get().root == directory)
+            }
+        }
+    }
+
+    @Test("what an installation that was cut off has left is removed first")
+    func cutOff() throws {
+        let scene = try Scene(.none)
+        let directory = "\(scene.workshop.state.packages)/test/thing"
+        try Files.makeDirectories(directory, mode: 0o755)
+        try Files.writeAtomically([], to: "\(directory)/half", mode: 0o644)
+        let answer = Answer<Result<InstalledPackage, LaunchFailure>>()
+        scene.workshop.packages.ensure(CountingRecipe()) { answer.give($0) }
+        #expect(throws: Never.self) { try answer.wait().get() }
+        #expect(!Files.exists("\(directory)/half"))
+    }
+
+    @Test("an installation sees nothing of the gateway's environment but where packages come from")
+    func environment() throws {
+        setenv("SECRET_OF_THE_GATEWAY", "do not pass on", 1)
+        setenv("UV_DEFAULT_INDEX", "https://index.example/simple", 1)
+        defer { unsetenv("UV_DEFAULT_INDEX") }
+        let scene = try Scene(.bubblewrap)
+        let directory = "\(scene.workshop.state.packages)/test/environment"
+        try Files.makeDirectories(directory, mode: 0o755)
+        let site = InstallSite(directory: directory, store: scene.workshop.packages, progress: { _ in })
+        let outcome = try site.run(["/usr/bin/env"], reach: .package)
+        #expect(outcome.status.isSuccess, "\(outcome.explanation)")
+        #expect(outcome.output.contains("UV_DEFAULT_INDEX=https://index.example/simple"))
+        #expect(!outcome.output.contains("SECRET_OF_THE_GATEWAY"))
+    }
+
+    @Test("a tool that takes too long is ended with all that it has started")
+    func slowTool() throws {
+        let scene = try Scene(.none)
+        let site = InstallSite(directory: "/", store: scene.workshop.packages, progress: { _ in })
+        let mark = "8767\(UInt32.random(in: 10_000...99_999))"
+        let outcome = try site.run(
+            ["/bin/sh", "-c", "echo begun; sleep \(mark) & sleep \(mark)"], reach: .package, seconds: 1)
+        #expect(outcome.tookTooLong)
+        #expect(outcome.explanation == "took too long\nbegun")
+        #expect(processes(with: mark).isEmpty)
+    }
+
+    @Test("names of packages become names of directories that differ when anything differs")
+    func directoryNames() {
+        let name = DirectoryName.make(["@scope/../x", "1.0"])
+        #expect(name.hasPrefix("_scope_.._x-1.0-"))
+        #expect(!DirectoryName.make(["..", ""]).hasPrefix("."))
+        #expect(DirectoryName.make(["a", "b"]) != DirectoryName.make(["a-b"]))
+        #expect(
+            PythonRecipe(PythonProgram(package: "a", version: "1")).key
+                != PythonRecipe(PythonProgram(package: "a", version: "1", withOldSDK: true)).key)
+    }
+}
+
+/// Installs nothing, and counts how often.
+private final class CountingRecipe: PackageRecipe {
+    let kind = "test"
+    let key = "thing"
+    let title = "a thing"
+    let count = Atomic<Int>(0)
+    private let failures: Int
+
+    init(failures: Int = 0) { self.failures = failures }
+
+    func package(_ directory: String, programs: [String]) -> InstalledPackage {
+        InstalledPackage(kind: .node, root: directory, programs: programs)
+    }
+
+    func install(_ site: InstallSite) throws(LaunchFailure) -> InstalledPackage {
+        let number = count.add(1, ordering: .relaxed).newValue
+        guard number > failures else { throw LaunchFailure(message: "not today") }
+        return package(site.directory, programs: ["one", "two"])
     }
 }

@@ -9,8 +9,11 @@ final class Scene {
     let directory: String
     let workshop: Workshop
 
-    init(_ isolation: IsolationChoice, _ adjust: (inout WorkshopConfiguration) -> Void = { _ in }) throws {
-        directory = Self.newDirectory()
+    init(
+        _ isolation: IsolationChoice, directory: String = Scene.newDirectory(),
+        _ adjust: (inout WorkshopConfiguration) -> Void = { _ in }
+    ) throws {
+        self.directory = directory
         var configuration = WorkshopConfiguration(stateDirectory: "\(directory)/state", isolation: isolation)
         adjust(&configuration)
         workshop = try Workshop(configuration)

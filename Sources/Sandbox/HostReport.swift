@@ -1,0 +1,173 @@
+import CEpollShim
+import Glibc
+import System
+
+/// What this host can and cannot do for the gateway, and what to install or change.
+public struct HostReport: Sendable {
+    public struct Check: Sendable, Equatable {
+        public var name: String
+        public var ok: Bool
+        /// What was found.
+        public var detail: String
+        /// What to do when it is not right, or to gain something.
+        public var remedy: String?
+
+        public init(name: String, ok: Bool, detail: String, remedy: String? = nil) {
+            self.name = name
+            self.ok = ok
+            self.detail = detail
+            self.remedy = remedy
+        }
+    }
+
+    public static func examine(stateDirectory: String) -> [Check] {
+        [
+            kernel, userNamespaces, bubblewrap(stateDirectory), cgroup, descriptorLimit,
+            directory(stateDirectory), python,
+            tool("uv", for: "servers from PyPI", remedy: "It is installed on first use; or pip install uv."),
+            tool("npm", for: "servers from npm", remedy: "Debian: apt-get install npm."),
+            tool("git", for: "servers from GitHub", remedy: "Debian: apt-get install git."),
+            containerEngine,
+        ]
+    }
+
+    // MARK: Kernel
+
+    private static var kernel: Check {
+        var name = utsname()
+        uname(&name)
+        let release = withUnsafeBytes(of: &name.release) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        let parts = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+        // pidfds in waitid (5.4), close_range (5.9).
+        let ok = parts.count == 2 && (parts[0], parts[1]) >= (5, 9)
+        return Check(
+            name: "kernel", ok: ok, detail: "Linux \(release)",
+            remedy: ok ? nil : "Linux 5.9 or newer is needed.")
+    }
+
+    private static var userNamespaces: Check {
+        let name = "user namespaces"
+        if number("/proc/sys/user/max_user_namespaces") == 0 {
+            return Check(
+                name: name, ok: false, detail: "the kernel allows no user namespace",
+                remedy: "sysctl -w user.max_user_namespaces=10000")
+        }
+        if number("/proc/sys/kernel/unprivileged_userns_clone") == 0 {
+            return Check(
+                name: name, ok: false, detail: "users other than root may not make a user namespace",
+                remedy: "sysctl -w kernel.unprivileged_userns_clone=1")
+        }
+        if number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1 {
+            return Check(
+                name: name, ok: true,
+                detail: "namespaces are restricted by AppArmor to programs with a profile",
+                remedy:
+                    "If bubblewrap fails: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or install "
+                    + "a profile for bwrap.")
+        }
+        return Check(name: name, ok: true, detail: "every user may make a namespace")
+    }
+
+    private static func number(_ path: String) -> Int? {
+        guard let bytes = try? Files.read(path, limit: 64) else { return nil }
+        return Int(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace })
+    }
+
+    private static func bubblewrap(_ stateDirectory: String) -> Check {
+        var configuration = WorkshopConfiguration(stateDirectory: stateDirectory, isolation: .bubblewrap)
+        configuration.ownsSandboxes = false
+        do {
+            let workshop = try Workshop(configuration)
+            let users = workshop.users == nil ? "as this user" : "each sandbox under a host user of its own"
+            return Check(
+                name: "bubblewrap", ok: true, detail: "\(workshop.starter.bubblewrap) makes jails, \(users)")
+        } catch {
+            return Check(
+                name: "bubblewrap", ok: false, detail: error.message,
+                remedy: "Debian: apt-get install bubblewrap; and see the user namespaces above.")
+        }
+    }
+
+    private static var cgroup: Check {
+        let name = "cgroup limits"
+        let controllers = (try? Files.read("/sys/fs/cgroup/cgroup.controllers", limit: 4096)) ?? []
+        let unified = String(decoding: controllers, as: UTF8.self).split { $0.isWhitespace }.map {
+            String($0)
+        }
+        let wanted = ["memory", "pids", "cpu"]
+        if wanted.allSatisfy({ unified.contains($0) }) {
+            return Check(name: name, ok: true, detail: "cgroup v2 with memory, pids and cpu")
+        }
+        let separate = wanted.filter { Files.isDirectory("/sys/fs/cgroup/\($0)") }
+        if !separate.isEmpty {
+            return Check(name: name, ok: true, detail: "cgroup v1: \(separate.joined(separator: ", "))")
+        }
+        return Check(
+            name: name, ok: false, detail: "no cgroup controller for memory, pids or cpu",
+            remedy:
+                "Servers have process limits only. Boot with systemd.unified_cgroup_hierarchy=1, or give the "
+                + "container its cgroup.")
+    }
+
+    private static var descriptorLimit: Check {
+        var soft: UInt64 = 0
+        var hard: UInt64 = 0
+        _ = ce_get_limit(Int32(RLIMIT_NOFILE.rawValue), &soft, &hard)
+        let ok = soft >= 4096
+        return Check(
+            name: "file descriptors", ok: ok,
+            detail: "\(soft) descriptors now, \(hard) at the most; a connection takes 1, a server 5",
+            remedy: soft >= 65536 ? nil : "ulimit -n 65536, or LimitNOFILE=65536 in the unit.")
+    }
+
+    // MARK: Places and tools
+
+    private static func directory(_ path: String) -> Check {
+        do {
+            let state = try StateDirectory(path)
+            if geteuid() == 0, let obstacle = state.obstacle {
+                return Check(
+                    name: "state directory", ok: false, detail: "users of sandboxes cannot pass \(obstacle)",
+                    remedy: "chmod o+x \(obstacle)")
+            }
+            return Check(name: "state directory", ok: true, detail: state.path)
+        } catch {
+            return Check(
+                name: "state directory", ok: false, detail: "\(error)",
+                remedy: "Choose another with --state-dir.")
+        }
+    }
+
+    private static var python: Check {
+        let found = Executable.find("python3")
+        let hasVenv = (try? Files.list("/usr/lib"))?.contains { name in
+            name.hasPrefix("python3.") && Files.exists("/usr/lib/\(name)/ensurepip/__init__.py")
+        }
+        guard let found else {
+            return Check(
+                name: "python3", ok: false, detail: "not in /usr: servers from PyPI cannot run",
+                remedy: "Debian: apt-get install python3 python3-venv.")
+        }
+        return Check(
+            name: "python3", ok: true, detail: found,
+            remedy: hasVenv == true ? nil : "Debian: apt-get install python3-venv, if uv is not installed.")
+    }
+
+    private static func tool(_ name: String, for use: String, remedy: String) -> Check {
+        if let found = Executable.findInOwnPath(name) { return Check(name: name, ok: true, detail: found) }
+        return Check(name: name, ok: false, detail: "not installed; it is needed for \(use)", remedy: remedy)
+    }
+
+    private static var containerEngine: Check {
+        for name in ["podman", "docker"] {
+            if let found = Executable.findInOwnPath(name) {
+                return Check(name: "container engine", ok: true, detail: found)
+            }
+        }
+        return Check(
+            name: "container engine", ok: false, detail: "neither podman nor docker",
+            remedy: "Servers that exist as images only need one. Debian: apt-get install podman.")
+    }
+}

@@ -1,0 +1,20 @@
+import System
+import Testing
+
+@testable import Sandbox
+
+@Suite("HostReport")
+struct HostReportTests {
+    @Test("it speaks of the kernel, namespaces, cgroups, bubblewrap and descriptors, and says what to do")
+    func examine() {
+        let directory = Scene.newDirectory()
+        defer { try? Files.removeTree(directory) }
+        let checks = HostReport.examine(stateDirectory: "\(directory)/state")
+        let text = checks.map { "\($0.name) \($0.detail)" }.joined(separator: "\n")
+        for word in ["kernel", "namespace", "cgroup", "bubblewrap", "descriptor"] {
+            #expect(text.contains(word), "\(text)")
+        }
+        #expect(checks.allSatisfy { $0.ok || $0.remedy != nil })
+        #expect(checks.first { $0.name == "bubblewrap" }?.ok == true)
+    }
+}

@@ -16,7 +16,7 @@ def blocks(language):
     """(heading, code) of every fenced block of a language."""
     found, heading = [], ""
     text = README.read_text() if README.exists() else ""
-    for match in re.finditer(r"^(#+ .*)$|^```(\w*)[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+    for match in re.finditer(r"^(#+ [^\n]*)$|^```(\w*)[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         if match[1]:
             heading = match[1].lstrip("# ")
         elif match[2] == language:

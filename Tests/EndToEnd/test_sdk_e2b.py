@@ -52,7 +52,7 @@ WRONG = [
     ({"tiem": {}}, ["tiem", "time"]),
     ({"time": {"localTimezon": "Europe/Berlin"}}, ["time", "localTimezon", "localTimezone"]),
     ({"notion": {}}, ["notion", "internalIntegrationToken"]),
-    ({"exa": {"apiKey": 5}}, ["exa", "apiKey"]),
+    ({"exa": {"apiKey": {"key": "k"}}}, ["exa", "apiKey"]),
     ({"git": {"paths": "not an array"}}, ["git", "paths"]),
 ]
 

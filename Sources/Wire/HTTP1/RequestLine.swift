@@ -78,11 +78,11 @@ enum RequestLine {
         if i < end { head.query = ByteRange(from: i + 1, to: end) }
     }
 
-    /// RFC 3986 §2.1: two hexadecimal digits behind the `%`, and no NUL.
+    /// RFC 3986 §2.1: two hexadecimal digits behind the `%`.
     private static func escape(_ bytes: UnsafeRawBufferPointer, at i: Int, end: Int) throws(Refusal) {
-        guard i + 2 < end, let high = ASCII.hexValue(bytes[i + 1]), let low = ASCII.hexValue(bytes[i + 2]),
-            high | low != 0
-        else { throw .bad("malformed escape in the path") }
+        guard i + 2 < end, ASCII.hexValue(bytes[i + 1]) != nil, ASCII.hexValue(bytes[i + 2]) != nil else {
+            throw .bad("malformed escape in the path")
+        }
     }
 
     private static func authorityOfAbsolute(

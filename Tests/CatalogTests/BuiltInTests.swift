@@ -55,7 +55,7 @@ func planned(_ key: String) throws {
             Issue.record("\(plan.source)")
             return
         }
-        #expect(needs.contains("needs"))
+        #expect(needs.contains("container"))
     } else if case .unavailable(let why) = plan.source {
         Issue.record("\(why)")
     }

@@ -66,7 +66,10 @@ public struct CatalogImport: Sendable {
         var warnings: [String] = []
         var taken: Set<String> = []
         var servers: [(key: String, category: String, json: JSONValue)] = []
-        for var draft in drafts.prefix(CatalogLimits.entriesMax) {
+        // `playwright` is found by that name, not `playwright-mcp-server`, whose short key would be the same.
+        let exact = drafts.filter { $0.key == $0.otherKey }
+        let other = drafts.filter { $0.key != $0.otherKey }
+        for var draft in (exact + other).prefix(CatalogLimits.entriesMax) {
             draft.settleNames(&taken)
             let json = draft.json
             warnings += draft.warnings.map { "\(draft.label): \($0)" }

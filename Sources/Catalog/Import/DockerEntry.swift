@@ -38,8 +38,10 @@ struct DockerEntry {
 
     private mutating func read() {
         readFacts()
-        let hasRequired = readParameters()
-        readSecrets(areRequired: !hasRequired)
+        readParameters()
+        // Docker asks for nothing that is not listed as required; a server that has secrets and nothing else to
+        // set is of no use without them.
+        readSecrets(areRequired: made.properties.isEmpty)
         readEnvironment()
         readRemote()
         readOAuth()
@@ -79,36 +81,26 @@ struct DockerEntry {
 
     // MARK: Settings
 
-    /// True when the entry itself says which parameters are required; its secrets are optional then.
-    private mutating func readParameters() -> Bool {
-        var hasRequired = false
+    private mutating func readParameters() {
         let config = entry["config"]
         // The catalog has a list of schemas, a server.yaml one under `parameters`.
         let schemas =
             config?.arrayValue
             ?? [config?["parameters"], config?["properties"] == nil ? nil : config].compactMap(\.self)
         for schema in schemas {
-            hasRequired = readSchema(schema) || hasRequired
+            readSchema(schema)
             for choice in schema["anyOf"]?.arrayValue ?? [] {
                 let names = Self.strings(choice["required"]).compactMap { scope.parameters[$0] }
                 made.requireAnyOf.append(names)
-                hasRequired = true
             }
         }
-        for property in made.properties where !hasRequired {
-            // Without a list all of them are, but for those that a false or a default may stand for.
-            made.change(property.name) { $0.isRequired = $0.kind != "boolean" && $0.defaultValue == nil }
-        }
-        return hasRequired
     }
 
-    private mutating func readSchema(_ schema: JSONValue) -> Bool {
-        var hasRequired = false
+    private mutating func readSchema(_ schema: JSONValue) {
         var open: [(path: String, schema: JSONValue)] = [("", schema)]
         while !open.isEmpty {
             let (path, schema) = open.removeFirst()
             let required = Self.strings(schema["required"])
-            hasRequired = hasRequired || !required.isEmpty
             for member in schema["properties"]?.objectValue?.members ?? [] {
                 let full = path.isEmpty ? member.name : "\(path).\(member.name)"
                 if member.value["properties"] != nil {
@@ -118,7 +110,6 @@ struct DockerEntry {
                 }
             }
         }
-        return hasRequired
     }
 
     private mutating func addParameter(_ path: String, _ schema: JSONValue, isRequired: Bool) {

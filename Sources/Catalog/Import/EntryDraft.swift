@@ -15,6 +15,7 @@ struct PropertyDraft {
     var summary: String?
 
     fileprivate func json(isRequired: Bool) -> JSONValue {
+        let defaultValue = fittingDefault
         var object = JSONObject()
         object["name"] = .string(name)
         object["type"] = .string(kind)
@@ -28,6 +29,18 @@ struct PropertyDraft {
         object["summary"] = summary.map(JSONValue.string)
         object["aliases"] = aliases.isEmpty ? nil : .array(aliases.map(JSONValue.string))
         return .object(object)
+    }
+
+    /// A default that the property itself takes: examples such as `$HOME/x` stand there too.
+    private var fittingDefault: JSONValue? {
+        guard let defaultValue, !isSecret else { return nil }
+        var property = ConfigProperty(name: name)
+        property.kind = ConfigProperty.Kind(rawValue: kind) ?? .string
+        property.items = items.flatMap(ConfigProperty.Kind.init(rawValue:)) ?? .string
+        property.choices = choices
+        property.format = isPath ? .path : nil
+        guard (try? property.convert(defaultValue, home: "/")) != nil else { return nil }
+        return defaultValue
     }
 }
 
@@ -64,7 +77,7 @@ struct EntryDraft {
 
     func property(_ name: String) -> PropertyDraft? { properties.first { $0.name == name } }
 
-    /// Adds a property, or merges it into the one of the same name. A default that does not fit is dropped.
+    /// Adds a property, or merges it into the one of the same name.
     mutating func add(_ property: PropertyDraft) {
         if let at = properties.firstIndex(where: { $0.name == property.name }) {
             properties[at].isRequired = properties[at].isRequired && property.isRequired
@@ -72,23 +85,11 @@ struct EntryDraft {
             properties[at].aliases += property.aliases
             return
         }
-        var property = property
-        if property.isSecret || !fits(property) { property.defaultValue = nil }
         properties.append(property)
     }
 
     mutating func change(_ name: String, _ body: (inout PropertyDraft) -> Void) {
         if let at = properties.firstIndex(where: { $0.name == name }) { body(&properties[at]) }
-    }
-
-    private func fits(_ property: PropertyDraft) -> Bool {
-        guard let value = property.defaultValue else { return true }
-        var real = ConfigProperty(name: property.name)
-        real.kind = ConfigProperty.Kind(rawValue: property.kind) ?? .string
-        real.items = property.items.flatMap(ConfigProperty.Kind.init(rawValue:)) ?? .string
-        real.choices = property.choices
-        real.format = property.isPath ? .path : nil
-        return ((try? real.convert(value, home: "/")) ?? nil) != nil
     }
 
     // MARK: Names

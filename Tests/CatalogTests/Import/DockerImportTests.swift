@@ -7,13 +7,15 @@ import Wire
 private func imported(_ name: String, _ entry: String) throws -> (server: JSONValue, warnings: [String]) {
     let found = try CatalogImport.docker(
         try json("{\"version\": 3, \"name\": \"d\", \"registry\": {\"\(name)\": \(entry)}}"))
+    #expect(!String(decoding: found.catalog.serialized(), as: UTF8.self).contains("null"))
     let servers = try #require(found.catalog["servers"]?.arrayValue)
     return (try #require(servers.first), found.warnings)
 }
 
 /// A catalog of ours out of what was imported.
 private func read(_ found: CatalogImport) throws -> ServerCatalog {
-    try ServerCatalog(parsing: found.catalog.serialized(), file: "imported.json")
+    #expect(!String(decoding: found.catalog.serialized(), as: UTF8.self).contains("null"))
+    return try ServerCatalog(parsing: found.catalog.serialized(), file: "imported.json")
 }
 
 @Test("an image with a secret becomes an entry that is planned")
@@ -194,17 +196,28 @@ func containerTools() throws {
     #expect(tool?["inputSchema"]?["required"] == ["args"])
 }
 
-@Test("of two names that give one key the second keeps its own")
+@Test("of names that give one key the one that is it keeps it, and the others their own")
 func sameKey() throws {
     let found = try CatalogImport.docker(
         try json(
-            #"{"registry": {"needle": {"image": "a"}, "needle-mcp": {"image": "b"}, "mcp-needle": {"image": "c"}}}"#
+            #"{"registry": {"needle-mcp": {"image": "b"}, "mcp-needle": {"image": "c"}, "needle": {"image": "a"}}}"#
         ))
-    #expect(
-        found.catalog["servers"]?.arrayValue?.compactMap { $0["key"]?.stringValue } == [
-            "mcp-needle", "needle", "needle-mcp",
-        ])
-    #expect(try read(found).servers.count == 3)
+    let own = try read(found)
+    #expect(own.servers.map(\.key) == ["mcp-needle", "needle", "needle-mcp"])
+    #expect(try plan(#"{"needle": {}}"#, in: own).source == .oci(ContainerImage(image: "a")))
+}
+
+@Test("a default that does not fit is dropped, also one that turns out to be no path")
+func unfitDefaults() throws {
+    let (server, warnings) = try imported(
+        "s",
+        """
+        {"image": "a/b", "volumes": ["{{s.dir}}:/x"], "config": [{"properties": {
+          "dir": {"type": "string", "default": "$HOME/x"}, "n": {"type": "integer", "default": "many"},
+          "m": {"type": "integer", "default": 3}}}]}
+        """)
+    #expect(warnings.isEmpty)
+    #expect(server["config"]?.arrayValue?.map { $0["default"] } == [nil, nil, 3])
 }
 
 @Test("a single entry, and one of the registry's own files, are read")

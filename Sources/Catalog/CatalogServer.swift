@@ -94,7 +94,8 @@ struct Ways: Sendable {
 
     struct Package: Sendable {
         var name: String
-        var version: String?
+        /// Empty: the newest.
+        var version = ""
         var command: String?
         var launch = Launch()
         var requiresPython: String?

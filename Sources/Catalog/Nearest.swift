@@ -26,7 +26,7 @@ enum Nearest {
 
     /// 0 for the same letters; nil for what is too far off to be meant.
     private static func score(_ wanted: [UInt8], _ name: [UInt8]) -> Int? {
-        let most = min(3, wanted.count / 3)
+        let most = wanted.count < 3 ? 0 : min(3, (wanted.count + 1) / 3)
         if abs(wanted.count - name.count) <= most {
             let distance = distance(wanted, name)
             if distance <= most { return distance }

@@ -151,19 +151,19 @@ struct Planner {
 
     private var whatIsMissing: String {
         if server.runtimes.isEmpty {
-            return "\(server.key) needs a container for each tool call, which this gateway does not start"
+            return "a container for each tool call, which this gateway does not start"
         }
         let needed = server.runtimes.map(\.needs).joined(separator: " or ")
-        return "\(server.key) needs \(needed), which this gateway does not have or allow"
+        return "\(needed), which this gateway does not have or allow"
     }
 }
 
 extension CatalogServer {
     /// What has to be fetched before the server can run, without anything of a user's settings in it.
-    public func sourceToFetch(_ policy: PlanPolicy) -> Source {
+    public func program(_ policy: PlanPolicy = PlanPolicy()) -> Source {
         var none: [ConfigurationError] = []
         let planner = Planner(server: self, caller: key, settings: Settings(), policy: policy)
-        return planner.plan(&none)?.source ?? .unavailable("\(key) has nothing to fetch")
+        return planner.plan(&none)?.source ?? .unavailable("nothing that could be fetched")
     }
 }
 

@@ -55,14 +55,14 @@ private struct SandboxCheck {
     private mutating func plan(_ name: String, _ value: JSONValue) -> ServerPlan? {
         if let server = catalog.find(name) { return catalogPlan(server, name, value) }
         if name.hasPrefix(RepositoryServer.prefix) {
-            guard allowed(name, "repositories") else { return nil }
+            guard allowed(name, "repositories", suggests: false) else { return nil }
             return RepositoryServer(name: name).plan(value, &mistakes)
         }
         guard let object = value.objectValue, CustomServer.isMeant(object) else {
             unknown(name, value)
             return nil
         }
-        guard allowed(name, "servers that are not in its catalog") else { return nil }
+        guard allowed(name, "servers that are not in its catalog", suggests: true) else { return nil }
         return CustomServer(name: name, object: object).plan(&mistakes)
     }
 
@@ -91,9 +91,9 @@ private struct SandboxCheck {
         mistakes[at] = ConfigurationError(name, "command", reason: reason)
     }
 
-    private mutating func allowed(_ name: String, _ what: String) -> Bool {
+    private mutating func allowed(_ name: String, _ what: String, suggests: Bool) -> Bool {
         if policy.allowsCustomServers { return true }
-        let near = mayStillSuggest ? catalog.nearest(name, limit: 2) : []
+        let near = suggests && mayStillSuggest ? catalog.nearest(name, limit: 2) : []
         mistakes.append(
             .init(name, reason: "this gateway's operator does not allow \(what)" + Nearest.question(near)))
         return false

@@ -55,7 +55,7 @@ public enum Source: Sendable, Equatable {
     case repository(Repository)
     case oci(ContainerImage)
     case remote(RemoteEndpoint)
-    /// Cannot be run by this gateway: what it needs, in words.
+    /// Cannot be run by this gateway: what it needs, in words that follow "it needs".
     case unavailable(String)
 }
 
@@ -66,8 +66,8 @@ extension ServerPlan {
 /// A server from a Python package index.
 public struct PythonPackage: Sendable, Equatable {
     public var package: String
-    /// Nil: the newest.
-    public var version: String?
+    /// Empty: the newest.
+    public var version: String
     /// The installed program; nil where it is called as the package.
     public var command: String?
     public var arguments: [String]
@@ -79,7 +79,7 @@ public struct PythonPackage: Sendable, Equatable {
     public var requiresPython: String?
 
     public init(
-        package: String, version: String?, command: String? = nil, arguments: [String] = [],
+        package: String, version: String, command: String? = nil, arguments: [String] = [],
         constraints: [String] = [], overrides: [String] = [], requiresPython: String? = nil
     ) {
         self.package = package
@@ -96,13 +96,13 @@ public struct PythonPackage: Sendable, Equatable {
 public struct NodePackage: Sendable, Equatable {
     /// A package's name, or `file:` and the path of a packed one.
     public var package: String
-    /// Nil: the newest.
-    public var version: String?
+    /// Empty: the newest.
+    public var version: String
     /// The installed program; nil where the package has only one.
     public var command: String?
     public var arguments: [String]
 
-    public init(package: String, version: String?, command: String? = nil, arguments: [String] = []) {
+    public init(package: String, version: String, command: String? = nil, arguments: [String] = []) {
         self.package = package
         self.version = version
         self.command = command

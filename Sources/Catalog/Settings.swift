@@ -46,8 +46,8 @@ struct Settings: Sendable, Equatable {
             while let (path, value) = stack.popLast() {
                 count += 1
                 guard count <= CatalogLimits.settingsMax else {
-                    mistakes.append(
-                        .init(caller, reason: "has more than \(CatalogLimits.settingsMax) settings"))
+                    let reason = "has more than \(CatalogLimits.settingsMax) settings"
+                    mistakes.insert(.init(caller, reason: reason), at: 0)
                     return
                 }
                 if let property = server.property(path) {

@@ -32,7 +32,7 @@ struct WaysReader {
         ])
         let launch = launch(fields)
         let match = fields.string("match")
-        let version = fields.word("version")
+        let version = fields.word("version") ?? ""
         guard let name = fields.word("package", required: true) else { return nil }
         return Ways.Package(
             name: name, version: version, command: fields.word("command"), launch: launch,

@@ -6,7 +6,7 @@ import Wire
 /// A value that `property` takes.
 private func sample(_ property: ConfigProperty) -> JSONValue {
     if let choice = property.choices.first { return .string(choice) }
-    if property.format == .path { return property.kind == .array ? ["/work/a", "/work/b"] : "/work/a" }
+    if property.format == .path { return property.kind == .array ? ["/srv/a", "/srv/b"] : "/srv/a" }
     if property.format == .timezone { return "Europe/Berlin" }
     switch property.kind {
     case .string: return "text"
@@ -55,7 +55,7 @@ func planned(_ key: String) throws {
             Issue.record("\(plan.source)")
             return
         }
-        #expect(needs.contains("needs"))
+        #expect(needs.contains("container"))
     } else if case .unavailable(let why) = plan.source {
         Issue.record("\(why)")
     }
@@ -134,7 +134,7 @@ private func value(_ property: E2BNames.Property, _ ours: ConfigProperty) -> JSO
     case "i": return 5
     case "n": return .number(2.5, text: "2.5")
     case "b": return true
-    case "a": return ours.format == .path ? ["/work"] : ["one"]
+    case "a": return ours.format == .path ? ["/srv"] : ["one"]
     default:
         switch sample(ours) {
         case .string(let text): return .string(text)

@@ -7,16 +7,18 @@ import subprocess
 
 import pytest
 
-from support.gateway import BINARY, ROOT, VENVS, fixture, new_mark
+from support.gateway import BINARY, ROOT, VENVS
 
 README = ROOT / "README.md"
+# The server comes from PyPI, on the first run of a machine through the network.
+RESOLVE_SECONDS = 120
 
 
 def blocks(language):
     """(heading, code) of every fenced block of a language."""
     found, heading = [], ""
     text = README.read_text() if README.exists() else ""
-    for match in re.finditer(r"^(#+ .*)$|^```(\w*)[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+    for match in re.finditer(r"^(#+ [^\n]*)$|^```(\w*)[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         if match[1]:
             heading = match[1].lstrip("# ")
         elif match[2] == language:
@@ -26,7 +28,8 @@ def blocks(language):
 
 @pytest.fixture(scope="module")
 def target(gateway):
-    with gateway.create({"time": fixture(new_mark(), "--tool", "get_current_time")}) as sandbox:
+    with gateway.create({"time": {}}, timeout=600) as sandbox:
+        sandbox.wait_state("time", "ready", RESOLVE_SECONDS)
         yield sandbox
 
 

@@ -20,7 +20,7 @@ let package = Package(
     name: "mcp-gateway",
     products: [.executable(name: "mcp-gateway", targets: ["CLI"])],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
         .target(
@@ -51,12 +51,15 @@ let package = Package(
         .target(name: "Sandbox", dependencies: ["System", "Telemetry", "CEpollShim"], swiftSettings: hot),
         .target(
             name: "Gateway",
-            dependencies: ["System", "Telemetry", "Reactor", "Wire", "MCP", "Catalog", "Sandbox", "CEpollShim"],
+            dependencies: [
+                "System", "Telemetry", "Reactor", "Wire", "MCP", "Catalog", "Sandbox", "CEpollShim",
+            ],
             swiftSettings: hot),
         .executableTarget(
             name: "CLI",
             dependencies: [
-                "Gateway", "Catalog", "Sandbox", "Telemetry", "System", "Wire", "CEpollShim", "CBuildInfo", "CYAML",
+                "Gateway", "Catalog", "Sandbox", "Telemetry", "System", "Wire", "CEpollShim", "CBuildInfo",
+                "CYAML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.swiftLanguageMode(.v6)]),

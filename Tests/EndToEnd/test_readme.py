@@ -7,9 +7,11 @@ import subprocess
 
 import pytest
 
-from support.gateway import BINARY, ROOT, VENVS, fixture, new_mark
+from support.gateway import BINARY, ROOT, VENVS
 
 README = ROOT / "README.md"
+# The server comes from PyPI, on the first run of a machine through the network.
+RESOLVE_SECONDS = 120
 
 
 def blocks(language):
@@ -26,7 +28,8 @@ def blocks(language):
 
 @pytest.fixture(scope="module")
 def target(gateway):
-    with gateway.create({"time": fixture(new_mark(), "--tool", "get_current_time")}) as sandbox:
+    with gateway.create({"time": {}}, timeout=600) as sandbox:
+        sandbox.wait_state("time", "ready", RESOLVE_SECONDS)
         yield sandbox
 
 

@@ -3,6 +3,7 @@ import Catalog
 import Gateway
 import Sandbox
 import Synchronization
+import Telemetry
 
 /// `pull KEY…`: installs what servers of the catalog need ahead of use, several at once.
 struct Pull: ParsableCommand {
@@ -34,6 +35,8 @@ struct Pull: ParsableCommand {
         var configuration = WorkshopConfiguration(
             stateDirectory: directory, isolation: settings.isolation ?? .auto)
         configuration.ownsSandboxes = false
+        Log.configure(level: .warning, format: .text)
+        defer { Log.flush() }
         let workshop = try Workshop(configuration)
         let board = ProgressBoard(jobs.map(\.key))
         let failed = Mutex<[String]>([])

@@ -53,7 +53,7 @@ private struct SandboxCheck {
     }
 
     private mutating func plan(_ name: String, _ value: JSONValue) -> ServerPlan? {
-        if let server = catalog.find(name) { return catalogPlan(server, name, value) }
+        if let server = catalog.find(name), !isOwn(server, value) { return catalogPlan(server, name, value) }
         if name.hasPrefix(RepositoryServer.prefix) {
             guard allowed(name, "repositories", suggests: false) else { return nil }
             return RepositoryServer(name: name).plan(value, &mistakes)
@@ -73,22 +73,16 @@ private struct SandboxCheck {
         let settings = Settings(
             reading: value, of: server, caller: name, home: policy.homeDirectory, suggests: mayStillSuggest,
             &mistakes)
-        guard mistakes.count == before else {
-            hintAtCatalog(server, name, value, before)
-            return nil
-        }
+        guard mistakes.count == before else { return nil }
         return Planner(server: server, caller: name, settings: settings, policy: policy).plan(&mistakes)
     }
 
-    /// A server of the caller's own under a name that the catalog has.
-    private mutating func hintAtCatalog(
-        _ server: CatalogServer, _ name: String, _ value: JSONValue, _ before: Int
-    ) {
-        guard let object = value.objectValue, object["command"] != nil, server.property("command") == nil,
-            let at = mistakes[before...].firstIndex(where: { $0.property == "command" })
-        else { return }
-        let reason = "\(name) is a server of the catalog; give a server of your own another name"
-        mistakes[at] = ConfigurationError(name, "command", reason: reason)
+    /// A caller's own server may bear a name of the catalog: what is meant is plain where the catalog's has no
+    /// such property.
+    private func isOwn(_ server: CatalogServer, _ value: JSONValue) -> Bool {
+        guard policy.allowsCustomServers, let object = value.objectValue else { return false }
+        return object["command"]?.arrayValue != nil && server.property("command") == nil
+            || object["url"]?.stringValue != nil && server.property("url") == nil
     }
 
     private mutating func allowed(_ name: String, _ what: String, suggests: Bool) -> Bool {

@@ -48,13 +48,13 @@ public enum Launch {
         switch source {
         case .pypi(let package):
             let program = PythonProgram(
-                package: package.package, version: package.version ?? "", command: package.command,
+                package: package.package, version: package.version, command: package.command,
                 constraints: package.constraints, overrides: package.overrides,
                 requiresPython: package.requiresPython, withOldSDK: withOldSDK)
             return (.pypi(program), package.arguments)
         case .npm(let package):
             let program = NodeProgram(
-                package: package.package, version: package.version ?? "", command: package.command)
+                package: package.package, version: package.version, command: package.command)
             return (.npm(program), package.arguments)
         case .command(let words): return (.command(words), [])
         case .repository(let repository):
@@ -81,7 +81,8 @@ public enum Launch {
             }
             return LaunchFailure(message: "\(plan.name) needs its remote endpoint \(endpoint.url).")
         case .unavailable(let needs): return LaunchFailure(message: "\(plan.name) needs \(needs).")
-        case .pypi, .npm, .command, .repository: return LaunchFailure(message: "\(plan.name) cannot be started.")
+        case .pypi, .npm, .command, .repository:
+            return LaunchFailure(message: "\(plan.name) cannot be started.")
         }
     }
 

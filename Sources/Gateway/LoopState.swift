@@ -164,7 +164,8 @@ final class LoopState: TimerTarget {
     func publish() {
         shared.publish(
             Shared.LoopNumbers(
-                counters: counters, connections: connections.count, calls: calls.count, sandboxes: homes.count),
+                counters: counters, connections: connections.count, calls: calls.count, sandboxes: homes.count
+            ),
             loop: loop.index)
     }
 

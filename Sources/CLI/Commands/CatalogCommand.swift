@@ -145,9 +145,8 @@ struct CatalogImportCommand: ParsableCommand {
     var file: String
 
     func run() throws {
-        let bytes = try SettingSources.contents(file, limit: CatalogImport.bytesMax)
-        let outcome = try CatalogImport.read(bytes, file: file)
-        Output.json(outcome.catalog)
-        for note in outcome.notes { Output.note(note) }
+        let imported = try ForeignCatalog.read(file)
+        Output.json(imported.catalog)
+        for warning in imported.warnings { Output.note(warning) }
     }
 }

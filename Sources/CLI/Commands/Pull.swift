@@ -67,7 +67,7 @@ struct Pull: ParsableCommand {
         var mistakes: [String] = []
         for key in keys where !jobs.contains(where: { $0.key == key }) {
             do throws(CommandFailure) {
-                let source = try catalog.server(key).sourceToFetch(PlanPolicy())
+                let source = try catalog.server(key).program()
                 guard let (program, _) = Launch.program(source, withOldSDK: false) else {
                     throw CommandFailure("\(key) has nothing to install: \(source.words)")
                 }

@@ -1,7 +1,7 @@
 /// Which known name somebody may have meant.
-enum Nearest {
+public enum Nearest {
     /// Up to `limit` of `candidates`, the likeliest first. Case and punctuation do not count.
-    static func of(_ text: String, in candidates: [String], limit: Int) -> [String] {
+    public static func of(_ text: String, in candidates: [String], limit: Int) -> [String] {
         ranked(text, candidates.map { ($0, $0) }, limit: limit)
     }
 
@@ -20,7 +20,7 @@ enum Nearest {
     }
 
     /// `; did you mean "a" or "b"?`, or nothing.
-    static func question(_ names: [String]) -> String {
+    public static func question(_ names: [String]) -> String {
         names.isEmpty ? "" : "; did you mean " + names.map { "\"\($0)\"" }.joined(separator: " or ") + "?"
     }
 

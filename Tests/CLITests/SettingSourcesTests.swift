@@ -84,15 +84,6 @@ import Gateway
         #expect(StateDirectory.local(Environment(["MCP_GATEWAY_STATE_DIR": "/x"])) == "/x")
     }
 
-    @Test(
-        "the nearest word is found, and none is made up",
-        arguments: [
-            ("wokers", "workers"), ("lissten", "listen"), ("log_level", "log-level"), ("zzz", nil), ("", nil),
-        ])
-    func nearest(_ text: String, _ word: String?) {
-        #expect(Nearest.find(text, Setting.all.map(\.name)) == word)
-    }
-
     private func inFolder(_ body: (String) throws -> Void) throws {
         let folder = "/tmp/mcp-gateway-test-" + Random.base36(12)
         try Files.makeDirectories(folder, mode: 0o700)

@@ -33,10 +33,8 @@ extension ServerCatalog {
     /// The server of a key or alias; what else it is names the nearest ones.
     func server(_ key: String) throws(CommandFailure) -> CatalogServer {
         if let server = find(key) { return server }
-        let near = nearest(key, limit: 3)
-        let hint = near.isEmpty ? "" : "; did you mean \(near.joined(separator: ", "))?"
-        throw CommandFailure(
-            "\(key) is not in the catalog\(hint) See \"mcp-gateway catalog list --search WORD\".")
+        let said = Output.sentence("\(key) is not in the catalog\(Nearest.question(nearest(key, limit: 3)))")
+        throw CommandFailure("\(said) See \"mcp-gateway catalog list --search WORD\".")
     }
 }
 
@@ -82,8 +80,8 @@ struct CatalogList: ParsableCommand {
         let known = catalog.categories.map(\.id)
         guard !known.contains(category) else { return }
         throw CommandFailure(
-            "there is no category \(category)\(Nearest.hint(category, known)); categories are \(known.joined(separator: ", "))"
-        )
+            "there is no category \(category); categories are \(known.joined(separator: ", "))"
+                + Nearest.question(Nearest.of(category, in: known, limit: 1)))
     }
 }
 

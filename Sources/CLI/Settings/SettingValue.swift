@@ -1,3 +1,4 @@
+import Catalog
 import Gateway
 import Glibc
 
@@ -82,7 +83,8 @@ enum SettingValue {
         if let choice = Choice(rawValue: text) { return choice }
         let words = Choice.allCases.map(\.rawValue)
         throw SettingMistake(
-            message: "\"\(text)\" must be \(words.joined(separator: ", "))\(Nearest.hint(text, words))")
+            message: "\"\(text)\" must be \(words.joined(separator: ", "))"
+                + Nearest.question(Nearest.of(text, in: words, limit: 1)))
     }
 
     /// A path, from `folder` when it is relative.

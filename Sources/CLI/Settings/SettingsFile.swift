@@ -1,3 +1,4 @@
+import Catalog
 import Gateway
 
 /// A mistake of a configuration file, as `FILE:LINE: KEY: what is wrong`.
@@ -158,7 +159,9 @@ struct SettingsFile {
             let name = entry.key.text ?? ""
             let key = place.isEmpty ? name : "\(place).\(name)"
             if !known.contains(name) {
-                fail(entry.key.line, key, "unknown key\(Nearest.hint(name, known))")
+                fail(
+                    entry.key.line, key,
+                    "unknown key" + Nearest.question(Nearest.of(name, in: known, limit: 1)))
             } else if let line = lines[name] {
                 fail(entry.key.line, key, "is set on line \(line) already")
             } else {

@@ -41,6 +41,7 @@ let package = Package(
         .target(name: "Telemetry", dependencies: ["System"], swiftSettings: hot),
         .target(name: "Reactor", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
         .target(name: "Wire", dependencies: ["System"], swiftSettings: hot),
+        .target(name: "TLS", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
         .target(name: "MCP", dependencies: ["System", "Wire", "CEpollShim"], swiftSettings: hot),
         .target(
             name: "CatalogData", path: "Sources/Catalog/Data", exclude: ["catalog.json"],
@@ -67,6 +68,10 @@ let package = Package(
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"]),
         .testTarget(name: "ReactorTests", dependencies: ["Reactor", "System", "CEpollShim"]),
         .testTarget(name: "WireTests", dependencies: ["Wire", "System"]),
+        .target(
+            name: "CTestCertificates", path: "Tests/CTestCertificates", publicHeadersPath: "include",
+            linkerSettings: [.linkedLibrary("crypto")]),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "System", "CEpollShim", "CTestCertificates"]),
         .testTarget(name: "MCPTests", dependencies: ["MCP", "Wire", "System"]),
         .testTarget(name: "CatalogTests", dependencies: ["Catalog", "Wire", "System"]),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "System", "CEpollShim"]),

@@ -23,11 +23,11 @@ let package = Package(
             path: "CEpollShim",
             publicHeadersPath: "include",
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])],
-            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("nghttp2")]),
         .target(name: "System", dependencies: ["CEpollShim"], swiftSettings: hot),
         .target(name: "Telemetry", dependencies: ["System"], swiftSettings: hot),
         .target(name: "Reactor", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
-        .target(name: "Wire", dependencies: ["System"], swiftSettings: hot),
+        .target(name: "Wire", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
         .target(name: "MCP", dependencies: ["System", "Wire", "CEpollShim"], swiftSettings: hot),
         .target(
             name: "Catalog", dependencies: ["System", "Wire"], resources: [.embedInCode("Data/catalog.json")],

@@ -64,6 +64,7 @@ struct ce_http2_settings {
     uint32_t header_list_bytes;
     /// Window of the connection for request bodies; at least 65535. That of each stream stays 65535.
     uint32_t connection_window;
+    /// Pieces in which the headers of one section's CONTINUATION frames may arrive.
     uint32_t continuations_max;
     uint32_t settings_entries_max;
     /// Acknowledgements of PING and SETTINGS that may wait to be sent.

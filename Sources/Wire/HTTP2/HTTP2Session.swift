@@ -122,7 +122,9 @@ public final class HTTP2Session {
         settings.streams_max = UInt32(HTTP2Limits.streamsMax)
         settings.header_list_bytes = UInt32(HTTP2Limits.fieldSectionBytesMax)
         settings.connection_window = UInt32(HTTP2Limits.connectionWindowBytes)
-        settings.continuations_max = UInt32(HTTP2Limits.continuationsMax)
+        // nghttp2 counts each piece in which a frame header arrives; `judge` counts frames.
+        settings.continuations_max =
+            UInt32(CE_HTTP2_FRAME_HEADER_BYTES) * UInt32(HTTP2Limits.continuationsMax + 1)
         settings.settings_entries_max = UInt32(HTTP2Limits.settingsEntriesMax)
         settings.acknowledgements_max = UInt32(HTTP2Limits.acknowledgementsMax)
         settings.encoder_table_bytes = UInt32(HTTP2Limits.encoderTableBytes)
@@ -241,11 +243,13 @@ public final class HTTP2Session {
         if let code = doom { fail(code) }
     }
 
-    /// The connection is gone: reports every exchange that is still worked on.
+    /// The connection is gone: reports every exchange that is worked on, and forgets those that are not yet.
     public func abandon() {
-        for case let stream? in slots where stream.phase == .working || stream.phase == .answering {
+        for case let stream? in slots {
+            if stream.phase == .working || stream.phase == .answering {
+                events.append(.reset(stream.id, .cancel))
+            }
             stream.phase = .ended
-            events.append(.reset(stream.id, .cancel))
         }
     }
 }

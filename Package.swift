@@ -28,7 +28,7 @@ let package = Package(
             path: "CEpollShim",
             publicHeadersPath: "include",
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])],
-            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("nghttp2")]),
         .target(
             name: "CBuildInfo", path: "CBuildInfo", publicHeadersPath: "include",
             cSettings: [.define("MCP_GATEWAY_COMMIT", to: "\"\(commit ?? "unknown")\"")],
@@ -40,7 +40,7 @@ let package = Package(
         .target(name: "System", dependencies: ["CEpollShim"], swiftSettings: hot),
         .target(name: "Telemetry", dependencies: ["System"], swiftSettings: hot),
         .target(name: "Reactor", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
-        .target(name: "Wire", dependencies: ["System"], swiftSettings: hot),
+        .target(name: "Wire", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
         .target(name: "TLS", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
         .target(name: "MCP", dependencies: ["System", "Wire", "CEpollShim"], swiftSettings: hot),
         .target(

@@ -131,6 +131,23 @@ public struct Outbox: ~Copyable {
         last = nil
     }
 
+    /// Moves `n` bytes from the front to the end of `other`. What is held by reference stays so.
+    public mutating func move(_ n: Int, to other: inout Outbox) {
+        precondition(n >= 0 && n <= count, "more moved than there is")
+        var missing = n
+        while missing > 0, let segment = first {
+            let piece = segment.pointee
+            let length = min(missing, piece.end - piece.start)
+            if let owner = piece.owner {
+                other.append(owned: owner.takeUnretainedValue(), from: piece.start, count: length)
+            } else {
+                other.append(UnsafeRawBufferPointer(start: piece.base + piece.start, count: length))
+            }
+            missing -= length
+            sent(length)
+        }
+    }
+
     public mutating func removeAll() { sent(count) }
 
     /// Everything in one piece, which then leaves the outbox. Copied unless it is one reference in whole.

@@ -145,4 +145,30 @@ struct OutboxTests {
         }
         #expect(pool.freeCount == 1)
     }
+
+    @Test("bytes move to another outbox in order, what is held by reference without a copy")
+    func move() {
+        let pool = ChunkPool()
+        var from = Outbox(pool: pool)
+        var to = Outbox(pool: pool)
+        let owned = OwnedBytes([UInt8](repeating: 0x62, count: 10_000))
+        to.append("to:")
+        from.append("abc")
+        from.append(owned: owned)
+        from.append("def")
+        from.move(2, to: &to)
+        from.move(0, to: &to)
+        from.move(5001, to: &to)
+        let (middle, pieces) = front(to)
+        #expect(middle == Array("to:abc".utf8) + [UInt8](repeating: 0x62, count: 5000))
+        #expect(pieces == 2)
+        let left = from.count
+        #expect(left == 5003)
+        from.move(5003, to: &to)
+        let isEmpty = from.isEmpty
+        #expect(isEmpty)
+        let whole = to.takeAll()
+        #expect(whole.count == 3 + 3 + 10_000 + 3)
+        #expect(Array(whole.bytes.suffix(4)) == Array("bdef".utf8))
+    }
 }

@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "System", "Telemetry", "Reactor", "Wire", "MCP", "Catalog", "Sandbox", "CEpollShim",
+                "System", "Telemetry", "Reactor", "Wire", "TLS", "MCP", "Catalog", "Sandbox", "CEpollShim",
             ],
             swiftSettings: hot),
         .executableTarget(

@@ -39,11 +39,11 @@ struct Access: Sendable {
     }
 
     /// Only called for an origin that was admitted or whose request is refused without a secret in it.
-    func appendCORS(_ origin: [UInt8], into out: inout Outbox) {
+    func appendCORS<Sink: ByteSink & ~Copyable>(_ origin: [UInt8], into out: inout Sink) {
         let isAdmitted = origin.withUnsafeBytes { admitsOrigin($0) }
         guard isAdmitted else { return }
         out.append("Access-Control-Allow-Origin: ")
-        out.append(origin)
+        origin.withUnsafeBytes { out.append($0) }
         out.append("\r\nVary: Origin\r\n")
         out.append(
             "Access-Control-Expose-Headers: Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate\r\n")

@@ -53,4 +53,22 @@ class ClientConnection: Source {
     func tick(_ now: Instant) {}
 
     override func detached() { state.remove(self) }
+
+    // MARK: Peers that do not read
+
+    /// Bytes that waited at the last tick at which some had left.
+    private var waitingBytes = 0
+    private var stalledSince = Instant(nanoseconds: 0)
+
+    /// True when nothing of what waits has left for `Limits.stalledWriteSeconds`. Asked once a second.
+    final func isStalled(_ now: Instant) -> Bool {
+        let waiting = outbox.count + (filter?.wire.count ?? 0)
+        if waiting == 0 || waitingBytes == 0 || waiting < waitingBytes {
+            waitingBytes = waiting
+            stalledSince = now
+            return false
+        }
+        waitingBytes = waiting
+        return now.milliseconds(since: stalledSince) > Limits.stalledWriteSeconds * 1000
+    }
 }

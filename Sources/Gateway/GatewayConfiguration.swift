@@ -1,4 +1,5 @@
 import Sandbox
+import TLS
 
 /// Everything that the operator decides, after flags, environment, file and defaults have been laid over one
 /// another (flag > environment > file > default).
@@ -88,6 +89,10 @@ public struct GatewayConfiguration: Sendable {
     public init() {}
 }
 
+extension GatewayConfiguration.Certificate {
+    var files: CertificateFiles { CertificateFiles(chain: certificateFile, key: keyFile) }
+}
+
 extension GatewayConfiguration {
     var listensOnLoopbackAlone: Bool {
         listen.allSatisfy { address in
@@ -101,7 +106,7 @@ extension GatewayConfiguration {
         if let publicURL { return publicURL.hasSuffix("/") ? String(publicURL.dropLast()) : publicURL }
         guard let first = listen.first else { return "http://127.0.0.1" }
         let isAny = ["0.0.0.0", "::", "[::]"].contains(first.host)
-        return "http://\(Address(host: isAny ? "127.0.0.1" : first.host, port: first.port))"
+        return "\(certificates.isEmpty ? "http" : "https")://\(Address(host: isAny ? "127.0.0.1" : first.host, port: first.port))"
     }
 
     /// What sandboxes' host names end in. Names under `localhost` lead to this machine (RFC 6761 §6.3).

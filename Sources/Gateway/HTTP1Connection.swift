@@ -1,6 +1,7 @@
 import Glibc
 import Reactor
 import System
+import TLS
 import Wire
 
 /// One HTTP/1.1 connection: reads requests in order, hands each to the router, and writes its answer before
@@ -34,10 +35,9 @@ final class HTTP1Connection: ClientConnection {
     private var cancelsOnLeave = false
     /// The loop that works on the current request.
     private var servingLoop: Int
-    /// Last time bytes left while some wait.
-    private var outboxBytes = 0
-
     private var inbox = ByteQueue()
+    /// True until the first bytes have told the protocol.
+    private var isFresh = true
     private var resumeAt = 0
     /// Of a request whose body is not there yet.
     private var pendingHead = RequestHead()
@@ -61,12 +61,81 @@ final class HTTP1Connection: ClientConnection {
     // MARK: Reading
 
     override func received(_ bytes: UnsafeRawBufferPointer) {
+        if isFresh, hasOtherProtocol(bytes) { return }
         switch phase {
         case .head, .body, .chunks: take(bytes)
         case .answering, .streaming: hold(bytes)
         case .lingering, .closed: return
         }
     }
+
+    // MARK: Other protocols
+
+    /// The first bytes tell TLS from plain text, and HTTP/2 with prior knowledge from HTTP/1.1. True when they
+    /// were taken, or kept until it is clear.
+    private func hasOtherProtocol(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard role == .clients, let first = bytes.first else {
+            isFresh = false
+            return false
+        }
+        if filter == nil, inbox.isEmpty, FirstByte.isTLS(first), let context = state.shared.tlsContext {
+            return startTLS(context, bytes)
+        }
+        let isFirst = inbox.isEmpty
+        if !isFirst { inbox.append(bytes) }
+        switch HTTP2Preface.sniff(isFirst ? bytes : inbox.bytes) {
+        case .http1:
+            isFresh = false
+            guard !isFirst else { return false }
+            processInbox()
+        case .needMore:
+            if isFirst { inbox.append(bytes) }
+            if isIdle {
+                phase = .head(idle: false)
+                deadline = state.loop.now.advanced(milliseconds: Limits.headSeconds * 1000)
+            }
+        case .http2:
+            if isFirst { inbox.append(bytes) }
+            becomeHTTP2()
+        }
+        return true
+    }
+
+    private func startTLS(_ context: TLSContext, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        do throws(TLSFailure) {
+            let filter = try TLSFilter(for: self, context, state.tlsScratch, loop: state.loop)
+            self.filter = filter
+            filter.received(bytes)
+        } catch {
+            close()
+        }
+        return true
+    }
+
+    /// Hands descriptor, filter and what has come so far to a connection of the other version.
+    func becomeHTTP2() {
+        guard isFresh, isAttached else { return }
+        isFresh = false
+        let successor = HTTP2Connection(state: state, role: role)
+        let filter = filter
+        self.filter = nil
+        phase = .closed
+        let descriptor = state.loop.detach(self)
+        state.remove(self)
+        do throws(Errno) {
+            try state.loop.attach(successor, descriptor: descriptor, as: .stream)
+        } catch {
+            return Descriptor(owning: descriptor).close()
+        }
+        successor.filter = filter
+        filter?.source = successor
+        state.connections.append(successor)
+        successor.index = state.connections.count - 1
+        successor.received(inbox.bytes)
+        inbox.removeAll()
+    }
+
+    // MARK: Requests
 
     /// Parses straight from the poller's scratch; only what is incomplete is kept.
     private func take(_ bytes: UnsafeRawBufferPointer) {
@@ -392,17 +461,7 @@ final class HTTP1Connection: ClientConnection {
     }
 
     override func tick(_ now: Instant) {
-        if outbox.isEmpty {
-            outboxBytes = 0
-        } else if outboxBytes == 0 {
-            outboxBytes = outbox.count
-            stalledSince = now
-        } else if outbox.count < outboxBytes {
-            outboxBytes = outbox.count
-            stalledSince = now
-        } else if now.milliseconds(since: stalledSince) > Limits.stalledWriteSeconds * 1000 {
-            return failed(Errno(ETIMEDOUT, "writing an answer"))
-        }
+        if isStalled(now) { return failed(Errno(ETIMEDOUT, "writing an answer")) }
         guard now > deadline else { return }
         switch phase {
         case .head(idle: true), .lingering: close()
@@ -413,6 +472,4 @@ final class HTTP1Connection: ClientConnection {
         case .answering, .streaming, .closed: return
         }
     }
-
-    private var stalledSince = Instant.now()
 }

@@ -2,6 +2,7 @@ import MCP
 import Reactor
 import Sandbox
 import System
+import TLS
 import Wire
 
 /// Everything that one loop's thread owns: its connections, the sandboxes whose home it is, and their calls.
@@ -13,6 +14,8 @@ final class LoopState: TimerTarget {
     var homes: [SandboxKey: SandboxHome] = [:]
     var calls = CallTable()
     var counters = Counters()
+    /// Where all TLS connections of this loop decrypt.
+    private(set) lazy var tlsScratch = TLSScratch()
     private(set) var date = DateText()
     private(set) var isDraining = false
     private var listeners: [Listener] = []

@@ -6,6 +6,7 @@ import Reactor
 import Sandbox
 import Synchronization
 import System
+import TLS
 import Telemetry
 
 /// The whole gateway: loops, control thread, listeners and signals.
@@ -22,7 +23,9 @@ public enum GatewayServer {
         let sockets = try Listeners.open(configuration)
         let workshop = try Launch.workshop(configuration)
         let loops = startLoops(configuration)
-        let shared = Shared(workshop: workshop, mailboxes: loops.map(\.mailbox), cpus: loops.map(\.cpu))
+        let certificates = try certificates(configuration)
+        let shared = Shared(
+            workshop: workshop, certificates: certificates, mailboxes: loops.map(\.mailbox), cpus: loops.map(\.cpu))
         let control = Control(plane: Plane(shared: shared))
         try control.start(controlConfiguration(configuration, catalog, workshop.isolation))
         shared.adopt(control)
@@ -42,13 +45,28 @@ public enum GatewayServer {
         return 0
     }
 
-    /// What a reload changes: keys, catalog, limits, names and origins. Listeners, loops, the state directory
+    private static func certificates(_ configuration: GatewayConfiguration) throws -> ServerCertificates? {
+        guard !configuration.certificates.isEmpty else { return nil }
+        let certificates = try ServerCertificates(configuration.certificates.map(\.files))
+        warn(certificates)
+        return certificates
+    }
+
+    private static func warn(_ certificates: ServerCertificates) {
+        for warning in certificates.warnings() { Log.warning(warning) }
+    }
+
+    /// What a reload changes: certificates, keys, catalog, limits, names and origins. Listeners, loops, the state directory
     /// and isolation stay as they were at the start.
     private static func apply(_ reload: Reload, _ shared: Shared) {
         do {
             let (configuration, catalog) = try reload()
             let settings = Settings(configuration)
             for loop in 0..<shared.loopCount { shared.post(loop) { $0.adopt(settings) } }
+            if let certificates = shared.certificates, !configuration.certificates.isEmpty {
+                try certificates.reload(configuration.certificates.map(\.files))
+                warn(certificates)
+            }
             let control = controlConfiguration(configuration, catalog, shared.workshop.isolation)
             shared.control?.post { $0.configuration = control }
             Log.info("reloaded", [:])

@@ -3,6 +3,7 @@ import Reactor
 import Sandbox
 import Synchronization
 import System
+import TLS
 
 /// What all threads share: fixed after start, or behind an atomic or a mutex.
 final class Shared: Sendable {
@@ -22,8 +23,15 @@ final class Shared: Sendable {
         var sandboxes = 0
     }
 
-    init(workshop: Workshop, mailboxes: [Mailbox], cpus: [Int?]) {
+    /// Nil where no certificate is configured: TLS is then no protocol of ours.
+    let certificates: ServerCertificates?
+
+    /// For the next connection that begins with TLS.
+    var tlsContext: TLSContext? { certificates?.context }
+
+    init(workshop: Workshop, certificates: ServerCertificates?, mailboxes: [Mailbox], cpus: [Int?]) {
         self.workshop = workshop
+        self.certificates = certificates
         self.mailboxes = mailboxes
         self.cpus = cpus
         loopCount = mailboxes.count

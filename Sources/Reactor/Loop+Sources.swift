@@ -89,6 +89,8 @@ extension Loop {
     }
 
     private func flush(_ source: Source) {
+        if source.fillsBeforeFlush { source.willFlush() }
+        if let filter = source.filter { return flush(source, through: filter) }
         if source.hasFailed {
             source.outbox.removeAll()
             return
@@ -106,6 +108,34 @@ extension Loop {
         if source.outbox.isEmpty {
             hasDrained(source)
         } else if source.outbox.count > source.outboxHardBytes {
+            source.overflowed()
+            if source.hasOverflowed { close(source) }
+        }
+    }
+
+    /// The same for a source whose bytes change on their way.
+    private func flush(_ source: Source, through filter: StreamFilter) {
+        if source.hasFailed {
+            source.outbox.removeAll()
+            return filter.wire.removeAll()
+        }
+        filter.flush(&source.outbox, now: now)
+        let ends = source.endsWhenDrained || source.closesWhenDrained
+        if source.outbox.isEmpty, ends { filter.finish() }
+        if !source.isBlocked, !filter.wire.isEmpty {
+            let (sent, offered) = poller.send(source.handle, filter.wire)
+            guard sent >= 0 else { return fail(source, Errno(Int32(clamping: sent), "writing to a peer")) }
+            filter.wire.sent(sent)
+            if sent < offered {
+                source.isBlocked = true
+            } else if !filter.wire.isEmpty {
+                flushLater(source)
+            }
+        }
+        let waiting = source.outbox.count + filter.wire.count
+        if waiting == 0 {
+            hasDrained(source)
+        } else if waiting > source.outboxHardBytes {
             source.overflowed()
             if source.hasOverflowed { close(source) }
         }
@@ -134,7 +164,8 @@ extension Loop {
         closing.append(source)
     }
 
-    func fail(_ source: Source, _ error: Errno) {
+    /// What a source's filter cannot understand ends it like an error of its descriptor.
+    public func fail(_ source: Source, _ error: Errno) {
         guard !source.hasFailed else { return }
         source.hasFailed = true
         source.failed(error)
@@ -148,6 +179,7 @@ extension Loop {
             ce_close(source.descriptor)
             slots.remove(slot: source.handle.slot)
             source.outbox.removeAll()
+            source.filter = nil
             source.reset()
             source.detached()
         }

@@ -104,9 +104,12 @@ public final class Loop {
         case CE_EVENT_DATA:
             // Still read while closing: unread bytes would turn our FIN into a reset.
             if source.closesWhenDrained { return }
-            source.received(UnsafeRawBufferPointer(start: event.bytes, count: Int(event.result)))
+            let bytes = UnsafeRawBufferPointer(start: event.bytes, count: Int(event.result))
+            guard let filter = source.filter else { return source.received(bytes) }
+            filter.received(bytes)
         case CE_EVENT_END:
-            if !source.closesWhenDrained { source.ended() }
+            if source.closesWhenDrained { return }
+            if let filter = source.filter { filter.ended() } else { source.ended() }
         case CE_EVENT_FAILED:
             fail(source, Errno(Int32(truncatingIfNeeded: event.result), "reading from a peer"))
         case CE_EVENT_ACCEPTED: source.accepted(Int32(truncatingIfNeeded: event.result))

@@ -19,6 +19,10 @@ open class Source {
     public final internal(set) var descriptor: Int32 = -1
     /// Bytes to be sent. After appending, call `Loop.flushLater`.
     public final var outbox: Outbox
+    /// Nil while the descriptor's bytes are the source's own.
+    public final var filter: StreamFilter?
+    /// Ask for `willFlush()`.
+    public final var fillsBeforeFlush = false
     /// Ask for `drained()` after each flush that leaves the outbox empty.
     public final var wantsDrained = false
     public final var outboxSoftBytes = ReactorLimits.outboxSoftBytes
@@ -62,6 +66,9 @@ open class Source {
 
     /// A readiness source has become readable. Comes once per change: read until nothing is left.
     open func ready() {}
+
+    /// Before a flush, when `fillsBeforeFlush` is set: the last moment to append to the outbox.
+    open func willFlush() {}
 
     /// The outbox was empty after a flush; only when `wantsDrained` is set.
     open func drained() {}

@@ -27,7 +27,7 @@ let package = Package(
         .target(name: "System", dependencies: ["CEpollShim"], swiftSettings: hot),
         .target(name: "Telemetry", dependencies: ["System"], swiftSettings: hot),
         .target(name: "Reactor", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
-        .target(name: "Wire", dependencies: ["System"], swiftSettings: hot),
+        .target(name: "Wire", dependencies: ["System", "CEpollShim"], swiftSettings: hot),
         .target(name: "MCP", dependencies: ["System", "Wire", "CEpollShim"], swiftSettings: hot),
         .target(
             name: "CatalogData", path: "Sources/Catalog/Data", exclude: ["catalog.json"],

@@ -149,7 +149,24 @@ int ce_gcm_open(const uint8_t key[CE_AES256_KEY_BYTES], const void *associated, 
 }
 
 int ce_equal(const void *left, const void *right, size_t count) {
-    return CRYPTO_memcmp(left, right, count) == 0;
+    // As CRYPTO_memcmp, but eight bytes a step: it is on the path of every request.
+    const uint8_t *a = left, *b = right;
+    uint64_t difference = 0;
+    for (; count >= sizeof(uint64_t); count -= sizeof(uint64_t)) {
+        uint64_t x, y;
+        memcpy(&x, a, sizeof x);
+        memcpy(&y, b, sizeof y);
+        difference |= x ^ y;
+        // The compiler must not see through it, or it might leave the loop early.
+        __asm__ volatile("" : "+r"(difference));
+        a += sizeof x;
+        b += sizeof y;
+    }
+    for (; count > 0; count--) {
+        difference |= (uint64_t)(*a++ ^ *b++);
+        __asm__ volatile("" : "+r"(difference));
+    }
+    return difference == 0;
 }
 
 int ce_random(void *out, size_t count) {

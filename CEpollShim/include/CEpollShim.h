@@ -6,6 +6,7 @@
 #include "ce_file.h"
 #include "ce_http2.h"
 #include "ce_poll.h"
+#include "ce_scan.h"
 #include "ce_spawn.h"
 #include "ce_tls.h"
 #include "ce_tls_client.h"

@@ -1,10 +1,11 @@
+import MCP
 import System
 import Wire
 
 /// Which `Host` and `Origin` values are served, and the CORS lines for browsers.
 /// A page of a foreign site must not reach a gateway on the visitor's own machine by DNS rebinding
 /// (MCP 2025-11-25, Streamable HTTP §Security): names are compared whole, after parsing.
-struct Access: Sendable {
+final class Access: Sendable {
     private let origins: Set<String>
     private let hosts: Set<String>
     private let domain: String
@@ -51,14 +52,25 @@ struct Access: Sendable {
 
     /// `localhost`, `127.0.0.1` or `[::1]`, with or without a port.
     private static func isLocalAuthority(_ host: UnsafeRawBufferPointer) -> Bool {
-        for name in ["localhost", "127.0.0.1", "[::1]"] as [StaticString] {
-            let count = name.utf8CodeUnitCount
-            guard host.count >= count else { continue }
-            var same = true
-            for i in 0..<count where host[i] | 0x20 != name.utf8Start[i] | 0x20 { same = false }
-            if same, host.count == count || host[count] == UInt8(ascii: ":") { return true }
+        let count: Int
+        if host.hasPrefix("127.0.0.1") {
+            count = 9
+        } else if host.hasPrefix("localhost") || isLocalhost(host) {
+            count = 9
+        } else if host.hasPrefix("[::1]") {
+            count = 5
+        } else {
+            return false
         }
-        return false
+        return host.count == count || host[count] == UInt8(ascii: ":")
+    }
+
+    /// Letter case aside.
+    private static func isLocalhost(_ host: UnsafeRawBufferPointer) -> Bool {
+        let name: StaticString = "localhost"
+        guard host.count >= 9 else { return false }
+        for i in 0..<9 where host[i] | 0x20 != name.utf8Start[i] { return false }
+        return true
     }
 
     /// Without the port, in lower case.

@@ -6,8 +6,12 @@ import Wire
 extension LoopState {
     /// A request for a sandbox whose home is this loop, if it exists at all.
     func receive(_ inbound: Inbound, for key: SandboxKey?) {
-        let known = key.flatMap { homes[$0] }
-        let home = known?.isClosing == true ? nil : known
+        // A home leaves the table by a message of its own, never while it is at work.
+        guard let key, let known = homes.unretained(key) else { return serve(inbound, nil) }
+        known._withUnsafeGuaranteedRef { serve(inbound, $0.isClosing ? nil : $0) }
+    }
+
+    @inline(__always) private func serve(_ inbound: Inbound, _ home: SandboxHome?) {
         guard isAuthorized(inbound, home), let home else { return refuseToken(inbound) }
         switch inbound.endpoint {
         case .mcp: home.receive(inbound)
@@ -20,9 +24,9 @@ extension LoopState {
     private func isAuthorized(_ inbound: Inbound, _ home: SandboxHome?) -> Bool {
         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
         let token = inbound.value(.authorization).flatMap(Self.bearer) ?? empty
-        if let home, home.remembers(token), !inbound.head.isDuplicated(.authorization) { return true }
+        if let home, home.remembers(token), !inbound.isDuplicated(.authorization) { return true }
         let isOwn = Digest.matches(token, digest: home?.tokenDigest ?? Self.nobody)
-        if isOwn, let home, !inbound.head.isDuplicated(.authorization) {
+        if isOwn, let home, !inbound.isDuplicated(.authorization) {
             home.remember(token)
             return true
         }

@@ -45,8 +45,8 @@ extension Backend {
     /// Writes the request as one line of the child's input; it leaves at the end of the turn, together with
     /// what else goes there.
     func send(
-        _ id: CallID, _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName,
-        target: SouthTarget, dropsEnvelope: Bool
+        _ id: CallID, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
+        method: MethodName, target: SouthTarget, dropsEnvelope: Bool
     ) {
         guard let child else { return }
         inFlight += 1
@@ -62,20 +62,21 @@ extension Backend {
         let waiting = heldCalls
         heldCalls.removeAll()
         for id in waiting {
-            guard var call = state.calls[id], let held = call.held else { continue }
+            guard let call = state.calls[id], let held = call.held else { continue }
             call.held = nil
             call.incarnation = incarnation
             call.deadline = state.loop.now.advanced(milliseconds: state.settings.limits.callSeconds * 1000)
-            state.calls[id] = call
             held.original.withUnsafeBytes { original in
                 let target: SouthTarget =
                     !original.isEmpty
                     ? .renamed(original)
                     : held.cutBytes > 0 ? .withoutPrefix(bytes: held.cutBytes) : .unchanged
-                held.bytes.withBytes {
-                    send(
-                        id, $0, held.envelope, method: call.kind.method, target: target,
-                        dropsEnvelope: call.isModern)
+                held.bytes.withBytes { bytes in
+                    withUnsafePointer(to: held.envelope) {
+                        send(
+                            id, bytes, $0, method: call.kind.method, target: target,
+                            dropsEnvelope: call.isModern)
+                    }
                 }
             }
         }
@@ -118,12 +119,15 @@ extension Backend {
 
     /// One line of the child's output.
     func received(_ line: UnsafeRawBufferPointer) {
-        guard let envelope = try? Envelope.scan(line) else {
+        var envelope = Envelope()
+        do {
+            try Envelope.scan(line, into: &envelope)
+        } catch {
             state.counters.stdoutNoise &+= 1
             return
         }
         switch envelope.kind {
-        case .response, .failure: take(envelope, line)
+        case .response, .failure: take(&envelope, line)
         case .notification: notice(envelope, line)
         case .request: refuse(envelope, line)
         case .batch, .invalid: state.counters.stdoutNoise &+= 1
@@ -131,8 +135,9 @@ extension Backend {
     }
 
     /// The id must be one that we gave to this very process; a child may say anything.
-    private func take(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard envelope.idKind == .integer, let id = CallID(decimal: envelope.id.of(line)),
+    private func take(_ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer) {
+        guard envelope.pointee.idKind == .integer,
+            let id = CallID(decimal: envelope.pointee.id.of(line)),
             let call = state.calls.take(id, from: self, incarnation)
         else {
             state.counters.strayAnswers &+= 1
@@ -140,7 +145,7 @@ extension Backend {
         }
         inFlight -= 1
         if case .none = call.target {
-            answered(call.kind, envelope, line)
+            answered(call.kind, envelope.pointee, line)
         } else {
             state.reply(call, envelope, line)
         }

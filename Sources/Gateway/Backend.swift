@@ -36,7 +36,7 @@ final class Backend: TimerTarget {
     let plan: ServerPlan
     /// Position among the sandbox's servers.
     let index: Int
-    var state: LoopState { home.state }
+    let state: LoopState
     private(set) var phase = Phase.resolving
     /// Counts processes: what an earlier one still says is not taken.
     private(set) var incarnation: UInt32 = 0
@@ -60,6 +60,7 @@ final class Backend: TimerTarget {
 
     init(home: SandboxHome, plan: ServerPlan, index: Int) {
         self.home = home
+        state = home.state
         self.plan = plan
         self.index = index
     }

@@ -20,8 +20,8 @@ struct CallFailure {
 /// Answers on their way to the client.
 extension LoopState {
     /// The child's answer to `call`, which has been taken from the table.
-    func reply(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        if call.kind == .rest { return replyREST(call, envelope, line) }
+    func reply(_ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer) {
+        if call.kind == .rest { return replyREST(call, envelope.pointee, line) }
         call.id.withBytes { id in
             do throws(RPCFailure) {
                 let response = try ResponseRewriter.rewrite(
@@ -98,13 +98,12 @@ extension LoopState {
 
     /// `notifications/progress` of a child: the client that gave the token gets it back on its own stream.
     func progress(_ id: CallID, _ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard var call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
+        guard let call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
         call.deadline = loop.now.advanced(milliseconds: settings.limits.callSeconds * 1000)
-        defer { calls[id] = call }
         guard call.mayStream, case .exchange(let exchange) = call.target else { return }
         call.token.withBytes { token in
             guard let splice = NotificationRewriter.progress(line, envelope, token: token) else { return }
-            commit(&call, exchange)
+            commit(call, exchange)
             sendEvent(exchange) { splice.write(into: &$0) }
         }
     }
@@ -112,18 +111,17 @@ extension LoopState {
     /// `notifications/message` for the one call that a child is working on; no other client may see it.
     func log(_ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard backend.inFlight == 1,
-            let id = calls.ids(where: { $0.backend === backend }).first, var call = calls[id],
+            let id = calls.ids(where: { $0.backend === backend }).first, let call = calls[id],
             call.mayStream, let wanted = call.session?.logLevel ?? call.logLevel,
             case .exchange(let exchange) = call.target,
             let level = LogLevel(json: envelope.level.of(line)), level >= wanted
         else { return }
-        commit(&call, exchange)
-        calls[id] = call
+        commit(call, exchange)
         let splice = NotificationRewriter.unchanged(line, envelope)
         sendEvent(exchange) { splice.write(into: &$0) }
     }
 
-    private func commit(_ call: inout Call, _ exchange: ExchangeID) {
+    private func commit(_ call: Call, _ exchange: ExchangeID) {
         call.lastSent = loop.now
         if call.isStreaming { return }
         call.isStreaming = true
@@ -138,9 +136,8 @@ extension LoopState {
             $0.mayStream && now.milliseconds(since: $0.lastSent) >= Limits.commitSeconds * 1000
         }
         for id in silent {
-            guard var call = calls[id], case .exchange(let exchange) = call.target else { continue }
-            commit(&call, exchange)
-            calls[id] = call
+            guard let call = calls[id], case .exchange(let exchange) = call.target else { continue }
+            commit(call, exchange)
             sendComment(exchange)
         }
     }

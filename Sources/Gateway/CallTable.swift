@@ -22,8 +22,8 @@ struct CallID: Equatable, Hashable {
 }
 
 /// Raw JSON bytes that a client chose (an id, a progress token): inline when short, so that remembering them
-/// allocates nothing.
-struct ClientBytes {
+/// allocates nothing. Not copyable, since whoever holds a call can borrow them.
+struct ClientBytes: ~Copyable {
     private var inline: InlineArray<32, UInt8> = .init(repeating: 0)
     private var inlineCount: UInt8 = 0
     private var spilled: [UInt8] = []
@@ -32,7 +32,7 @@ struct ClientBytes {
 
     init(_ bytes: UnsafeRawBufferPointer) {
         if bytes.count <= 32 {
-            for i in 0..<bytes.count { inline[i] = bytes[i] }
+            withUnsafeMutableBytes(of: &inline) { $0.copyMemory(from: bytes) }
             inlineCount = UInt8(truncatingIfNeeded: bytes.count)
         } else {
             spilled = Array(bytes)
@@ -55,8 +55,10 @@ struct ClientBytes {
     }
 }
 
-/// What a call in flight came from and where its answer goes.
-struct Call {
+/// What a call in flight came from and where its answer goes. An object, since it is handed from one to the
+/// next on its way: copying its two hundred bytes, with the references in them, costs more than all else that
+/// happens to it.
+final class Call {
     enum Kind: Equatable {
         case call, get, read, complete
         /// Asked by the plain-HTTP shim.
@@ -66,27 +68,48 @@ struct Call {
         case list(ListKind)
     }
 
-    var kind: Kind
-    var isModern: Bool
+    let kind: Kind
+    let isModern: Bool
     /// False until bytes of a stream have been sent.
     var isStreaming = false
     /// The client takes `text/event-stream`, and the answer is not part of a batch.
-    var mayStream: Bool
+    let mayStream: Bool
     /// The client does not take `application/json`.
-    var mustStream: Bool
-    var target: ReplyTarget
-    var backend: Backend
+    let mustStream: Bool
+    let target: ReplyTarget
+    let backend: Backend
     /// Which process of the server: an answer of an earlier one is not taken.
     var incarnation: UInt32
-    var session: Session?
+    let session: Session?
     /// The least severe `notifications/message` that the client wants; nil: none.
-    var logLevel: LogLevel?
-    var id: ClientBytes
-    var token: ClientBytes
+    let logLevel: LogLevel?
+    let id: ClientBytes
+    let token: ClientBytes
     var deadline: Instant
     var lastSent: Instant
     /// While the server is not ready: the request itself, apart, as it is large and rare.
     var held: HeldRequest?
+
+    init(
+        kind: Kind, isModern: Bool, mayStream: Bool, mustStream: Bool, target: ReplyTarget, backend: Backend,
+        incarnation: UInt32, session: Session?, logLevel: LogLevel?, id: consuming ClientBytes,
+        token: consuming ClientBytes, deadline: Instant, lastSent: Instant, held: HeldRequest?
+    ) {
+        self.kind = kind
+        self.isModern = isModern
+        self.mayStream = mayStream
+        self.mustStream = mustStream
+        self.target = target
+        self.backend = backend
+        self.incarnation = incarnation
+        self.session = session
+        self.logLevel = logLevel
+        self.id = id
+        self.token = token
+        self.deadline = deadline
+        self.lastSent = lastSent
+        self.held = held
+    }
 }
 
 /// Where an answer goes.
@@ -97,8 +120,7 @@ enum ReplyTarget {
     case none
 }
 
-/// The calls in flight of one loop, in a slab that they never leave while they last: a call is some two hundred
-/// bytes with references in it, and copying one costs more than all else that happens to it.
+/// The calls in flight of one loop, found by index.
 struct CallTable: ~Copyable {
     private struct Slot {
         var generation: UInt32 = 1
@@ -125,9 +147,9 @@ struct CallTable: ~Copyable {
     }
 
     /// Nil when `capacity` calls are in flight.
-    mutating func insert(_ call: consuming Call) -> CallID? {
+    mutating func insert(_ call: Call) -> CallID? {
         guard let slot = free.popLast().map({ Int($0) }) ?? fresh() else { return nil }
-        slots[slot].call = consume call
+        slots[slot].call = call
         count += 1
         return CallID(slot: slot, generation: slots[slot].generation)
     }
@@ -152,20 +174,13 @@ struct CallTable: ~Copyable {
         id.slot < used && slots[id.slot].generation == id.generation && slots[id.slot].call != nil
     }
 
-    /// The call in place, if it is still in flight.
-    subscript(_ id: CallID) -> Call? {
-        get { contains(id) ? slots[id.slot].call : nil }
-        nonmutating set {
-            guard contains(id), newValue != nil else { return }
-            slots[id.slot].call = newValue
-        }
-    }
+    /// The call, if it is still in flight.
+    subscript(_ id: CallID) -> Call? { contains(id) ? slots[id.slot].call : nil }
 
     /// Removes the call if it is in flight at just this process of `backend`.
     mutating func take(_ id: CallID, from backend: Backend, _ incarnation: UInt32) -> Call? {
-        guard id.slot < used, slots[id.slot].generation == id.generation,
-            slots[id.slot].call?.backend === backend, slots[id.slot].call?.incarnation == incarnation,
-            slots[id.slot].call?.held == nil
+        guard id.slot < used, slots[id.slot].generation == id.generation, let call = slots[id.slot].call,
+            call.backend === backend, call.incarnation == incarnation, call.held == nil
         else { return nil }
         return vacate(id.slot)
     }

@@ -72,7 +72,7 @@ final class ChildOutput: Source {
 
     override func received(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
-        while let end = rest.firstLineFeed {
+        while let end = rest.position(of: 10) {
             let line = UnsafeRawBufferPointer(rebasing: rest[..<end])
             rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
             if isSkipping {
@@ -133,9 +133,11 @@ final class ChildExit: Source {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Index of the first LF; glibc's memchr reads 32 bytes a step.
-    var firstLineFeed: Int? {
-        guard let base = baseAddress, count > 0, let found = memchr(base, 10, count) else { return nil }
+    /// Index of the first `byte`; glibc's memchr reads 32 bytes a step.
+    func position(of byte: UInt8) -> Int? {
+        guard let base = baseAddress, count > 0, let found = memchr(base, Int32(byte), count) else {
+            return nil
+        }
         return UnsafeRawPointer(found) - base
     }
 }

@@ -10,7 +10,7 @@ extension SandboxHome {
             return unknownMethod(request, isModern: false)
         }
         do throws(RPCFailure) {
-            try ParameterShape.check(request.envelope, request.body, method, isModern: false)
+            try ParameterShape.check(request.borrowed, request.body, method, isModern: false)
         } catch {
             return fail(request, error)
         }
@@ -147,11 +147,11 @@ extension SandboxHome {
 
     private func forward(_ request: NorthRequest, _ kind: Call.Kind, _ session: Session?) {
         let isModern = session == nil
-        guard let range = RequestRewriter.targetRange(request.envelope, kind.method, request.body) else {
+        guard let range = RequestRewriter.targetRange(request.borrowed, kind.method, request.body) else {
             return fail(request, .invalidParams(kind.missingTarget, isModern: isModern))
         }
         let name = range.of(request.body)
-        guard let route = catalog.route(kind.method, request.envelope, request.body, name: name),
+        guard let route = catalog.route(kind.method, request.borrowed, request.body, name: name),
             route.server < backends.count
         else {
             return fail(request, kind.notFound(name, isModern: isModern))
@@ -165,15 +165,15 @@ extension SandboxHome {
             kind: kind, isModern: isModern, mayStream: accepts.eventStream && !isBatch,
             mustStream: !accepts.json && !isBatch, target: request.target, backend: backends[route.server],
             incarnation: backends[route.server].incarnation, session: session,
-            logLevel: LogLevel(json: request.envelope.metaLogLevel.of(request.body)),
+            logLevel: LogLevel(json: request.borrowed.pointee.metaLogLevel.of(request.body)),
             id: ClientBytes(request.rawID),
-            token: ClientBytes(request.envelope.metaProgressToken.of(request.body)),
+            token: ClientBytes(request.borrowed.pointee.metaProgressToken.of(request.body)),
             deadline: now.advanced(milliseconds: limit * 1000), lastSent: now, held: nil)
         if let failure = start(call, request, route) { return fail(request, failure.rpc) }
     }
 
     /// Sends the call, or holds it while its server starts; returns why neither is possible.
-    func start(_ call: consuming Call, _ request: NorthRequest, _ route: ListCatalog.Route) -> CallFailure? {
+    func start(_ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route) -> CallFailure? {
         let backend = call.backend
         if let busy = backend.busy { return busy }
         let isModern = call.isModern
@@ -185,7 +185,7 @@ extension SandboxHome {
             }
             state.note(exchange, call: id, cancelsOnLeave: isModern)
             backend.send(
-                id, request.body, request.envelope, method: method, target: route.target,
+                id, request.body, request.borrowed, method: method, target: route.target,
                 dropsEnvelope: isModern)
             return nil
         }

@@ -5,7 +5,7 @@ import Wire
 /// The MCP endpoint of a sandbox (Streamable HTTP): every revision on one URL, told apart request by request.
 extension SandboxHome {
     func receive(_ inbound: Inbound) {
-        switch inbound.head.method {
+        switch inbound.method {
         case .post: post(inbound)
         case .get: openStream(inbound)
         case .delete: endSession(inbound)
@@ -24,26 +24,23 @@ extension SandboxHome {
             return refuse(inbound, .http(415, "Content-Type must be application/json."))
         }
         let body = inbound.body
-        let envelope: Envelope
+        var envelope = Envelope()
         do {
-            envelope = try Envelope.scan(body)
+            try Envelope.scan(body, into: &envelope)
         } catch {
             return refuse(inbound, RPCFailure(error))
         }
-        let headers = RoutingHeaders(inbound.head, in: inbound.headBytes)
-        withUnsafePointer(to: envelope) { dispatch(inbound, $0, headers) }
+        dispatch(inbound, &envelope)
     }
 
-    private func dispatch(_ inbound: Inbound, _ borrowed: UnsafePointer<Envelope>, _ headers: RoutingHeaders)
-    {
+    private func dispatch(_ inbound: Inbound, _ borrowed: UnsafePointer<Envelope>) {
         let body = inbound.body
+        let headers = inbound.routing
         let session = inbound.value(.mcpSessionID).flatMap { find($0) }
-        let id = Classifier.replyID(borrowed.pointee, body)
+        let id = Classifier.replyID(borrowed, body)
         let request = NorthRequest(
             inbound, borrowed, body: body, id: id, target: .exchange(inbound.exchange))
-        switch Classifier.classify(
-            borrowed.pointee, body, headers: headers, session: session?.revision)
-        {
+        switch Classifier.classify(borrowed, body, headers: headers, session: session?.revision) {
         case .refuse(let failure): refuse(inbound, failure, id: id)
         case .modernRequest(let method): modern(request, method)
         case .modernNotification: state.answer(inbound.exchange, .accepted, [])
@@ -101,8 +98,8 @@ extension SandboxHome {
         _ inbound: Inbound, _ session: Session?, _ headers: RoutingHeaders, id: UnsafeRawBufferPointer?,
         _ work: (Session) -> Void
     ) {
-        guard inbound.head[.mcpSessionID] != nil else { return refuse(inbound, .sessionRequired, id: id) }
-        guard let session, !inbound.head.isDuplicated(.mcpSessionID) else {
+        guard inbound.value(.mcpSessionID) != nil else { return refuse(inbound, .sessionRequired, id: id) }
+        guard let session, !inbound.isDuplicated(.mcpSessionID) else {
             return refuse(inbound, .sessionNotFound, id: id)
         }
         session.lastUsed = state.loop.now
@@ -134,7 +131,7 @@ extension SandboxHome {
     }
 
     private func endSession(_ inbound: Inbound) {
-        if let failure = Classifier.refusalWithoutBody(RoutingHeaders(inbound.head, in: inbound.headBytes)) {
+        if let failure = Classifier.refusalWithoutBody(inbound.routing) {
             return refuse(inbound, failure)
         }
         let session = inbound.value(.mcpSessionID).flatMap { find($0) }
@@ -151,7 +148,7 @@ extension SandboxHome {
     /// GET: the stream for messages that no request asked for. A session has one; a second GET takes its
     /// place, since a client that comes back knows better than we whether the first still lives.
     private func openStream(_ inbound: Inbound) {
-        if let failure = Classifier.refusalWithoutBody(RoutingHeaders(inbound.head, in: inbound.headBytes)) {
+        if let failure = Classifier.refusalWithoutBody(inbound.routing) {
             return refuse(inbound, failure)
         }
         guard Accepts(inbound.value(.accept)).eventStream else {
@@ -217,7 +214,7 @@ extension SandboxHome {
 /// A request as the era-specific parts see it. Its bytes are valid during the call that hands it over.
 struct NorthRequest {
     let inbound: Inbound
-    private let borrowedEnvelope: UnsafePointer<Envelope>
+    let borrowed: UnsafePointer<Envelope>
     let body: UnsafeRawBufferPointer
     /// Raw JSON; nil for a notification.
     let id: UnsafeRawBufferPointer?
@@ -229,14 +226,14 @@ struct NorthRequest {
         id: UnsafeRawBufferPointer?, target: ReplyTarget
     ) {
         self.inbound = inbound
-        borrowedEnvelope = envelope
+        borrowed = envelope
         self.body = body
         self.id = id
         self.target = target
         accepts = Accepts(inbound.value(.accept))
     }
 
-    var envelope: Envelope { _read { yield borrowedEnvelope.pointee } }
+    var envelope: Envelope { _read { yield borrowed.pointee } }
 
     var rawID: UnsafeRawBufferPointer { id ?? UnsafeRawBufferPointer(start: nil, count: 0) }
 }

@@ -201,19 +201,20 @@ final class HTTP1Connection: ClientConnection {
             phase = .head(idle: false)
             deadline = state.loop.now.advanced(milliseconds: Limits.headSeconds * 1000)
         }
-        guard let head = try RequestParser.parse(bytes, resumeAt: &resumeAt) else { return 0 }
-        resumeAt = 0
-        startRequest(head, bytes)
+        // On the stack, where it is warm, and borrowed by all who see it, as it is large.
+        var head = RequestHead()
+        guard try RequestParser.parse(bytes, resumeAt: &resumeAt, into: &head) else { return 0 }
+        startRequest(&head, bytes)
         switch head.framing {
         case .none:
-            dispatch(head, bytes, bodyCount: 0)
+            dispatch(&head, bytes, bodyCount: 0)
             return head.length
         case .length(let count):
             guard count <= state.settings.limits.requestBodyBytes else {
                 throw Refusal(413, bodyTooLong)
             }
             if bytes.count - head.length >= count {
-                dispatch(head, bytes, bodyCount: count)
+                dispatch(&head, bytes, bodyCount: count)
                 return head.length + count
             }
             phase = .body
@@ -247,9 +248,9 @@ final class HTTP1Connection: ClientConnection {
     }
 
     private func readBody(_ bytes: UnsafeRawBufferPointer) -> Int {
-        let head = pendingHead
+        var head = pendingHead
         guard case .length(let count) = head.framing, bytes.count - head.length >= count else { return 0 }
-        dispatch(head, bytes, bodyCount: count)
+        dispatch(&head, bytes, bodyCount: count)
         return head.length + count
     }
 
@@ -259,22 +260,23 @@ final class HTTP1Connection: ClientConnection {
         guard step.isDone else { return step.consumed }
         phase = .answering
         let body = chunkedBody.bytes
-        route(pendingHead, chunkedHead.bytes, body)
+        var head = pendingHead
+        route(&head, chunkedHead.bytes, body)
         chunkedHead.removeAll()
         chunkedBody.removeAll()
         return step.consumed
     }
 
     /// The parts of the head that decide how the answer must look.
-    private func startRequest(_ head: borrowing RequestHead, _ bytes: UnsafeRawBufferPointer) {
+    private func startRequest(_ head: UnsafePointer<RequestHead>, _ bytes: UnsafeRawBufferPointer) {
         sequence &+= 1
         call = .none
         cancelsOnLeave = false
         servingLoop = state.loop.index
-        keepAlive = head.keepAlive && !state.isDraining
-        isHTTP10 = head.isHTTP10
-        answersHead = head.method == .head
-        if let range = head[.origin] {
+        keepAlive = head.pointee.keepAlive && !state.isDraining
+        isHTTP10 = head.pointee.isHTTP10
+        answersHead = head.pointee.method == .head
+        if let range = head.pointee[.origin] {
             origin = Array(range.of(bytes))
         } else if !origin.isEmpty {
             origin = []
@@ -282,19 +284,23 @@ final class HTTP1Connection: ClientConnection {
         state.counters.requests &+= 1
     }
 
-    private func dispatch(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, bodyCount: Int) {
+    private func dispatch(
+        _ head: UnsafePointer<RequestHead>, _ bytes: UnsafeRawBufferPointer, bodyCount: Int
+    ) {
         phase = .answering
-        let headBytes = UnsafeRawBufferPointer(rebasing: bytes[..<head.length])
-        let body = UnsafeRawBufferPointer(rebasing: bytes[head.length..<(head.length + bodyCount)])
+        let length = head.pointee.length
+        let headBytes = UnsafeRawBufferPointer(rebasing: bytes[..<length])
+        let body = UnsafeRawBufferPointer(rebasing: bytes[length..<(length + bodyCount)])
         route(head, headBytes, body)
     }
 
     private func route(
-        _ head: RequestHead, _ headBytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
+        _ head: UnsafePointer<RequestHead>, _ headBytes: UnsafeRawBufferPointer,
+        _ body: UnsafeRawBufferPointer
     ) {
         switch role {
         case .clients: state.route(self, exchange(sequence), head, headBytes, body)
-        case .admin: state.routeAdmin(exchange(sequence), head, headBytes)
+        case .admin: state.routeAdmin(exchange(sequence), head.pointee, headBytes)
         }
     }
 
@@ -368,6 +374,16 @@ final class HTTP1Connection: ClientConnection {
 
     private func begin(_ answer: AnswerHead, framing: ResponseWriter.BodyFraming) {
         if isLastAnswer { keepAlive = false }
+        guard answer.lines.isEmpty, origin.isEmpty else { return beginLong(answer, framing: framing) }
+        outbox.write(atMost: ResponseWriter.headBytesMax) {
+            ResponseWriter.head(
+                status: answer.status, contentType: answer.contentType, framing: framing,
+                keepAlive: keepAlive, date: state.date.bytes, into: &$0)
+        }
+    }
+
+    /// With further lines.
+    private func beginLong(_ answer: AnswerHead, framing: ResponseWriter.BodyFraming) {
         ResponseWriter.head(
             status: answer.status, contentType: answer.contentType, framing: framing, keepAlive: keepAlive,
             date: state.date.bytes, into: &outbox
@@ -384,8 +400,16 @@ final class HTTP1Connection: ClientConnection {
     private func finish() {
         call = .none
         cancelsOnLeave = false
-        state.loop.flushLater(self)
-        guard keepAlive else { return linger() }
+        guard keepAlive else {
+            state.loop.flushLater(self)
+            return linger()
+        }
+        // While it is warm; further requests that are there already get their answers along with this one.
+        if isProcessing || !inbox.isEmpty {
+            state.loop.flushLater(self)
+        } else {
+            state.loop.flushNow(self)
+        }
         phase = .head(idle: true)
         deadline = state.loop.now.advanced(milliseconds: state.settings.limits.idleSeconds * 1000)
         if !isProcessing, !inbox.isEmpty { processInbox() }

@@ -11,7 +11,7 @@ final class LoopState: TimerTarget {
     let shared: Shared
     private(set) var settings: Settings
     var connections: [ClientConnection] = []
-    var homes: [SandboxKey: SandboxHome] = [:]
+    var homes = ObjectTable<SandboxKey, SandboxHome>()
     var calls = CallTable()
     var counters = Counters()
     /// Where all TLS connections of this loop decrypt.
@@ -63,6 +63,16 @@ final class LoopState: TimerTarget {
         return unsafeDowncast(source, to: ClientConnection.self)
     }
 
+    /// The same for the call path: no reference is counted, as the connection outlives the turn.
+    @inline(__always) private func withConnection(
+        _ exchange: ExchangeID, _ body: (ClientConnection) -> Void
+    ) {
+        let handle = Handle(slot: exchange.slot, generation: exchange.generation)
+        loop.unretained(handle)?._withUnsafeGuaranteedRef {
+            body(unsafeDowncast($0, to: ClientConnection.self))
+        }
+    }
+
     // MARK: Answers
 
     /// Answers `exchange` with a body of exactly `length` bytes that `write` appends.
@@ -71,7 +81,7 @@ final class LoopState: TimerTarget {
         _ exchange: ExchangeID, _ head: AnswerHead, length: Int, _ write: (inout Outbox) -> Void
     ) {
         if Int(exchange.loop) == loop.index {
-            connection(exchange)?.answer(exchange.stream, head, length: length, write)
+            withConnection(exchange) { $0.answer(exchange.stream, head, length: length, write) }
         } else {
             write(&carriage)
             let body = carriage.takeAll()
@@ -148,7 +158,7 @@ final class LoopState: TimerTarget {
             }
             return
         }
-        connection(exchange)?.note(exchange.stream, call: call, cancelsOnLeave: cancelsOnLeave)
+        withConnection(exchange) { $0.note(exchange.stream, call: call, cancelsOnLeave: cancelsOnLeave) }
     }
 
     // MARK: Time
@@ -188,8 +198,8 @@ final class LoopState: TimerTarget {
 
     /// Stops every server of this loop.
     func closeHomes() {
-        for (key, home) in homes {
-            let (shared, index, id) = (shared, loop.index, home.id)
+        for home in homes.values {
+            let (shared, index, key, id) = (shared, loop.index, home.key, home.id)
             home.close {
                 shared.workshop.removeSandbox(id) { shared.post(index) { $0.homes[key] = nil } }
             }

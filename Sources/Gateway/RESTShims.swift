@@ -6,7 +6,7 @@ import Wire
 /// JSON-RPC, the bare MCP result.
 extension SandboxHome {
     func listTools(_ inbound: Inbound) {
-        guard inbound.head.method == .post || inbound.head.method == .get else {
+        guard inbound.method == .post || inbound.method == .get else {
             return refuseMethod(inbound, "GET, POST, OPTIONS")
         }
         let body = state.collectOwned { catalog.writeToolsForREST(into: &$0) }
@@ -14,7 +14,7 @@ extension SandboxHome {
     }
 
     func callTool(_ inbound: Inbound) {
-        guard inbound.head.method == .post else { return refuseMethod(inbound, "POST, OPTIONS") }
+        guard inbound.method == .post else { return refuseMethod(inbound, "POST, OPTIONS") }
         guard Self.isJSON(inbound.value(.contentType)) else {
             return refuseREST(inbound, .invalidArgument, "Content-Type must be application/json.")
         }

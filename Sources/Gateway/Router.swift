@@ -30,33 +30,41 @@ struct Inbound {
 
     var head: RequestHead { _read { yield borrowedHead.pointee } }
 
-    func value(_ field: Field) -> UnsafeRawBufferPointer? { head[field]?.of(headBytes) }
+    func value(_ field: Field) -> UnsafeRawBufferPointer? { borrowedHead.pointee[field]?.of(headBytes) }
+
+    var method: Wire.Method { borrowedHead.pointee.method }
+
+    var routing: RoutingHeaders { RoutingHeaders(borrowedHead, in: headBytes) }
+
+    func isDuplicated(_ field: Field) -> Bool { borrowedHead.pointee.isDuplicated(field) }
 }
 
 /// Decides by host and path who answers: the sandbox's loop, the control thread, or this file.
 extension LoopState {
+    /// `head` is borrowed for the call: it is large, and each layer would copy it.
     func route(
-        _ connection: ClientConnection, _ exchange: ExchangeID, _ head: RequestHead,
+        _ connection: ClientConnection, _ exchange: ExchangeID, _ borrowed: UnsafePointer<RequestHead>,
         _ bytes: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer
     ) {
-        if let host = head[.host]?.of(bytes), !settings.access.admitsHost(host) {
+        if let host = borrowed.pointee[.host]?.of(bytes), !settings.access.admitsHost(host) {
             return refuse(exchange, 421, foreignHost(host))
         }
-        if let origin = head[.origin]?.of(bytes), !settings.access.admitsOrigin(origin) {
+        if let origin = borrowed.pointee[.origin]?.of(bytes), !settings.access.admitsOrigin(origin) {
             return refuse(exchange, 403, "This origin is not allowed; add it to allowed-origins.")
         }
-        if head.method == .options { return preflight(exchange, head, bytes) }
+        if borrowed.pointee.method == .options { return preflight(exchange, borrowed.pointee, bytes) }
 
-        let path = head.path.of(bytes)
+        let path = borrowed.pointee.path.of(bytes)
         if let (key, endpoint) = Self.sandboxRoute(path) {
-            return serve(connection, exchange, key, endpoint, head, bytes, body)
+            return serve(connection, exchange, key, endpoint, borrowed, bytes, body)
         }
+        let head = borrowed.pointee
         if let address = Self.sandboxAddress(head, bytes), address.port == 50005 {
             guard let endpoint = Self.endpoint(path) else {
                 return refuse(exchange, 404, "Nothing is here; the MCP endpoint is /mcp.")
             }
             return address.id.withUnsafeBytes { id in
-                serve(connection, exchange, SandboxKey(id), endpoint, head, bytes, body)
+                serve(connection, exchange, SandboxKey(id), endpoint, borrowed, bytes, body)
             }
         }
         if path.equals("/health"), head[.e2bSandboxID] == nil, !Self.hasPortHost(head, bytes) {
@@ -74,7 +82,7 @@ extension LoopState {
     private static func sandboxRoute(_ path: UnsafeRawBufferPointer) -> (SandboxKey?, SandboxEndpoint)? {
         guard path.hasPrefix("/sandbox/") else { return nil }
         let rest = UnsafeRawBufferPointer(rebasing: path[9...])
-        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+        guard let slash = rest.position(of: UInt8(ascii: "/")) else { return nil }
         guard let endpoint = endpoint(UnsafeRawBufferPointer(rebasing: rest[slash...])) else { return nil }
         return (SandboxKey(UnsafeRawBufferPointer(rebasing: rest[..<slash])), endpoint)
     }
@@ -108,20 +116,19 @@ extension LoopState {
 
     private func serve(
         _ connection: ClientConnection, _ exchange: ExchangeID, _ key: SandboxKey?,
-        _ endpoint: SandboxEndpoint, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer,
+        _ endpoint: SandboxEndpoint, _ head: UnsafePointer<RequestHead>, _ bytes: UnsafeRawBufferPointer,
         _ body: UnsafeRawBufferPointer
     ) {
         let home = key?.home(loops: shared.loopCount) ?? loop.index
         guard home != loop.index, let key else {
-            return withUnsafePointer(to: head) {
-                receive(Inbound($0, bytes, body: body, exchange: exchange, endpoint: endpoint), for: key)
-            }
+            return receive(
+                Inbound(head, bytes, body: body, exchange: exchange, endpoint: endpoint), for: key)
         }
         // Another loop's sandbox: the bytes go there, the answer comes back the same way.
         counters.forwarded &+= 1
         connection.isServed(exchange.stream, by: home)
         let copy = OwnedBytes(joining: bytes, body)
-        let (headCount, head) = (bytes.count, head)
+        let (headCount, head) = (bytes.count, head.pointee)
         shared.post(home) { state in
             copy.withBytes { all in
                 withUnsafePointer(to: head) {

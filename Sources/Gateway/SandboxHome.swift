@@ -14,7 +14,7 @@ final class SandboxHome {
     let key: SandboxKey
     let id: String
     private(set) var tokenDigest: [UInt8]
-    private var rememberedToken: [UInt8] = []
+    private var rememberedToken = ByteQueue()
     let sessionKey: [UInt8]
     let owner: String
     private(set) var options: GatewayOptions
@@ -118,17 +118,20 @@ final class SandboxHome {
 
     func replaceToken(_ digest: [UInt8]) {
         tokenDigest = digest
-        rememberedToken = []
+        rememberedToken.removeAll()
     }
 
     /// Whether `token` is the one whose digest matched last: a digest costs 0.3 µs, this comparison a tenth.
     /// In constant time for a given length.
     func remembers(_ token: UnsafeRawBufferPointer) -> Bool {
         guard !token.isEmpty, token.count == rememberedToken.count else { return false }
-        return rememberedToken.withUnsafeBytes { ce_equal(token.baseAddress, $0.baseAddress, $0.count) == 1 }
+        return ce_equal(token.baseAddress, rememberedToken.bytes.baseAddress, token.count) == 1
     }
 
-    func remember(_ token: UnsafeRawBufferPointer) { rememberedToken = Array(token) }
+    func remember(_ token: UnsafeRawBufferPointer) {
+        rememberedToken.removeAll()
+        rememberedToken.append(token)
+    }
 
     /// Servers whose plan is unchanged keep running; the rest stop and start.
     func replace(

@@ -21,51 +21,51 @@ final class Session {
         self.capabilities = capabilities
         lastUsed = now
     }
+
+    func hasID(_ other: UnsafeRawBufferPointer) -> Bool { id.withUnsafeBytes { $0.equals(other) } }
+}
+
+/// Sixteen characters of a sealed id are its authentication tag: unique, and hard to choose.
+struct SessionKey: RandomKey, Hashable {
+    let a: UInt64
+    let b: UInt64
+
+    init?(_ id: UnsafeRawBufferPointer) {
+        guard id.count >= 16 else { return nil }
+        a = id.loadUnaligned(fromByteOffset: id.count - 16, as: UInt64.self)
+        b = id.loadUnaligned(fromByteOffset: id.count - 8, as: UInt64.self)
+    }
+
+    var random: UInt64 { b }
 }
 
 /// Sessions of one sandbox by id.
-struct SessionTable {
-    /// Sixteen characters of a sealed id are its authentication tag: unique, and hard to choose.
-    private struct Key: Hashable {
-        let a: UInt64
-        let b: UInt64
-
-        init?(_ id: UnsafeRawBufferPointer) {
-            guard id.count >= 16 else { return nil }
-            a = id.loadUnaligned(fromByteOffset: id.count - 16, as: UInt64.self)
-            b = id.loadUnaligned(fromByteOffset: id.count - 8, as: UInt64.self)
-        }
-
-        func hash(into hasher: inout Hasher) { hasher.combine(b) }
-    }
-
-    private var sessions: [Key: Session] = [:]
+struct SessionTable: ~Copyable {
+    private var sessions = ObjectTable<SessionKey, Session>()
     /// Ids that were ended by DELETE, so that a sealed id does not come back to life.
-    private var ended: Set<Key> = []
+    private var ended: Set<SessionKey> = []
     var count: Int { sessions.count }
 
     func find(_ id: UnsafeRawBufferPointer) -> Session? {
-        guard let key = Key(id), let session = sessions[key] else { return nil }
-        return session.id.withUnsafeBytes { $0.equals(id) } ? session : nil
+        guard let key = SessionKey(id), let session = sessions[key] else { return nil }
+        return session.hasID(id) ? session : nil
     }
 
-    func hasEnded(_ id: UnsafeRawBufferPointer) -> Bool { Key(id).map(ended.contains) ?? false }
+    func hasEnded(_ id: UnsafeRawBufferPointer) -> Bool { SessionKey(id).map(ended.contains) ?? false }
 
     /// The session that was idle for longest makes room when the table is full.
     mutating func insert(_ session: Session) {
         if sessions.count >= Limits.sessionsPerSandbox,
-            let oldest = sessions.filter({ $0.value.stream == nil }).min(by: {
-                $0.value.lastUsed < $1.value.lastUsed
-            })
+            let oldest = sessions.values.filter({ $0.stream == nil }).min(by: { $0.lastUsed < $1.lastUsed })
         {
-            sessions[oldest.key] = nil
+            remove(oldest)
         }
-        guard let key = session.id.withUnsafeBytes({ Key($0) }) else { return }
+        guard let key = session.id.withUnsafeBytes({ SessionKey($0) }) else { return }
         sessions[key] = session
     }
 
     mutating func end(_ session: Session) {
-        guard let key = session.id.withUnsafeBytes({ Key($0) }) else { return }
+        guard let key = session.id.withUnsafeBytes({ SessionKey($0) }) else { return }
         sessions[key] = nil
         if ended.count >= Limits.sessionsPerSandbox * 4 { ended.removeAll() }
         ended.insert(key)
@@ -77,11 +77,15 @@ struct SessionTable {
     }
 
     mutating func expire(before now: Instant, home: SandboxHome) {
-        for (key, session) in sessions
+        for session in sessions.values
         where session.stream == nil
             && now.milliseconds(since: session.lastUsed) > Limits.sessionIdleSeconds * 1000
         {
-            sessions[key] = nil
+            remove(session)
         }
+    }
+
+    private mutating func remove(_ session: Session) {
+        if let key = session.id.withUnsafeBytes({ SessionKey($0) }) { sessions[key] = nil }
     }
 }

@@ -29,10 +29,11 @@ extension UnsafeRawBufferPointer {
     }
 
     /// The bytes from `start` up to `end`, both clamped to what there is.
-    @inlinable public func piece(_ start: Int, _ end: Int) -> UnsafeRawBufferPointer {
+    @inline(__always) @inlinable public func piece(_ start: Int, _ end: Int) -> UnsafeRawBufferPointer {
         let upper = Swift.min(Swift.max(end, 0), count)
         let lower = Swift.min(Swift.max(start, 0), upper)
-        return UnsafeRawBufferPointer(rebasing: self[lower..<upper])
+        guard let base = baseAddress else { return self }
+        return UnsafeRawBufferPointer(start: base + lower, count: upper &- lower)
     }
 
     /// The offsets of what is left without JSON white space at either end.

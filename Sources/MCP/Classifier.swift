@@ -25,6 +25,14 @@ public enum Classifier {
     public static func classify(
         _ envelope: Envelope, _ body: UnsafeRawBufferPointer, headers: RoutingHeaders, session: Revision?
     ) -> Classification {
+        withUnsafePointer(to: envelope) { classify($0, body, headers: headers, session: session) }
+    }
+
+    /// The same for an envelope that is borrowed: it is large.
+    public static func classify(
+        _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer, headers: RoutingHeaders,
+        session: Revision?
+    ) -> Classification {
         do {
             return try decide(envelope, body, headers, session)
         } catch {
@@ -44,28 +52,35 @@ public enum Classifier {
     public static func replyID(
         _ envelope: Envelope, _ body: UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer? {
-        guard envelope.idKind == .string || envelope.idKind == .integer,
-            Int(envelope.id.count) <= WireLimits.idBytesMax
+        withUnsafePointer(to: envelope) { replyID($0, body) }
+    }
+
+    public static func replyID(
+        _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer? {
+        guard envelope.pointee.idKind == .string || envelope.pointee.idKind == .integer,
+            Int(envelope.pointee.id.count) <= WireLimits.idBytesMax
         else { return nil }
-        return envelope.id.of(body)
+        return envelope.pointee.id.of(body)
     }
 
     private static func decide(
-        _ envelope: Envelope, _ body: UnsafeRawBufferPointer, _ headers: RoutingHeaders, _ session: Revision?
+        _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer, _ headers: RoutingHeaders,
+        _ session: Revision?
     ) throws(RPCFailure) -> Classification {
-        switch envelope.kind {
+        switch envelope.pointee.kind {
         case .batch: return try batch(body, headers, session)
         case .invalid(let fault): throw .invalidRequest("\(fault.reason)")
         case .request, .notification, .response, .failure: break
         }
-        guard envelope.jsonrpcIsTwo else { throw .invalidRequest("jsonrpc must be \"2.0\"") }
-        let claims = envelope.metaProtocolVersion.isPresent
+        guard envelope.pointee.jsonrpcIsTwo else { throw .invalidRequest("jsonrpc must be \"2.0\"") }
+        let claims = envelope.pointee.metaProtocolVersion.isPresent
         if headers.isAmbiguous {
             throw claims || headers.claimsModern
                 ? .headerMismatch("MCP-Protocol-Version, Mcp-Method and Mcp-Name must each be sent once")
                 : .invalidRequest("a routing header is repeated")
         }
-        switch envelope.kind {
+        switch envelope.pointee.kind {
         case .request:
             if claims || headers.claimsModern {
                 return .modernRequest(try ModernLadder.climb(envelope, body, headers))

@@ -24,12 +24,19 @@ extension ListCatalog {
         _ method: MethodName, _ envelope: Envelope, _ body: UnsafeRawBufferPointer,
         name: UnsafeRawBufferPointer
     ) -> Route? {
+        withUnsafePointer(to: envelope) { route(method, $0, body, name: name) }
+    }
+
+    public func route(
+        _ method: MethodName, _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer,
+        name: UnsafeRawBufferPointer
+    ) -> Route? {
         guard let text = name.insideQuotes else { return nil }
         let owner = withDecodedText(text, limit: MCPLimits.resourceURIBytesMax * 2) { name -> Owner? in
             switch method {
             case .toolsCall: lists.tools.owner(name)
             case .promptsGet: lists.prompts.owner(name)
-            case .complete: completion(envelope, name, body)
+            case .complete: completion(envelope.pointee, name, body)
             case .resourcesRead, .subscribe, .unsubscribe: lists.resource(name)
             default: nil
             }

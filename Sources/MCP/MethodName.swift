@@ -42,8 +42,12 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
 
     /// The method of a message, escapes in it decoded.
     public init(_ envelope: Envelope, in body: UnsafeRawBufferPointer) {
-        let raw = envelope.method.of(body)
-        guard envelope.methodHasEscapes else {
+        self = withUnsafePointer(to: envelope) { MethodName($0, in: body) }
+    }
+
+    public init(_ envelope: UnsafePointer<Envelope>, in body: UnsafeRawBufferPointer) {
+        let raw = envelope.pointee.method.of(body)
+        guard envelope.pointee.methodHasEscapes else {
             self.init(raw)
             return
         }

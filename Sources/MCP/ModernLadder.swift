@@ -4,16 +4,18 @@ import Wire
 /// keys, headers against the body, version, method, parameters.
 enum ModernLadder {
     static func climb(
-        _ envelope: Envelope, _ body: UnsafeRawBufferPointer, _ headers: RoutingHeaders
+        _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer, _ headers: RoutingHeaders
     ) throws(RPCFailure) -> MethodName {
         try checkEnvelope(envelope, body)
         let method = MethodName(envelope, in: body)
         try checkHeaders(envelope, body, headers, method)
-        let claim = envelope.metaProtocolVersion.of(body)
+        let claim = envelope.pointee.metaProtocolVersion.of(body)
         guard let inside = claim.insideQuotes, inside.equals(Revision.newest.text) else {
             throw .unsupportedVersion(requested: claim)
         }
-        guard method.isModernRequest else { throw .methodNotFound(envelope.method.of(body), isModern: true) }
+        guard method.isModernRequest else {
+            throw .methodNotFound(envelope.pointee.method.of(body), isModern: true)
+        }
         try ParameterShape.check(envelope, body, method, isModern: true)
         return method
     }
@@ -27,32 +29,35 @@ enum ModernLadder {
     }
 
     private static func checkEnvelope(
-        _ envelope: Envelope, _ body: UnsafeRawBufferPointer
+        _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer
     ) throws(RPCFailure) {
-        guard envelope.paramsKind == .object, JSONKind(envelope.meta.of(body)) == .object else {
+        guard envelope.pointee.paramsKind == .object, JSONKind(envelope.pointee.meta.of(body)) == .object
+        else {
             throw .invalidParams(
                 "params._meta is missing: it must hold io.modelcontextprotocol/protocolVersion and "
                     + "io.modelcontextprotocol/clientCapabilities", isModern: true)
         }
-        guard JSONKind(envelope.metaProtocolVersion.of(body)) == .string else {
+        guard JSONKind(envelope.pointee.metaProtocolVersion.of(body)) == .string else {
             throw .invalidParams(
                 "params._meta.io.modelcontextprotocol/protocolVersion must be a string", isModern: true)
         }
-        guard JSONKind(envelope.metaClientCapabilities.of(body)) == .object else {
+        guard JSONKind(envelope.pointee.metaClientCapabilities.of(body)) == .object else {
             throw .invalidParams(
                 "params._meta.io.modelcontextprotocol/clientCapabilities must be an object", isModern: true)
         }
     }
 
     private static func checkHeaders(
-        _ envelope: Envelope, _ body: UnsafeRawBufferPointer, _ headers: RoutingHeaders, _ method: MethodName
+        _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer, _ headers: RoutingHeaders,
+        _ method: MethodName
     ) throws(RPCFailure) {
         try check(
-            headers.version, "MCP-Protocol-Version", envelope.metaProtocolVersion.of(body).insideQuotes,
+            headers.version, "MCP-Protocol-Version",
+            envelope.pointee.metaProtocolVersion.of(body).insideQuotes,
             "params._meta.io.modelcontextprotocol/protocolVersion")
-        try check(headers.method, "Mcp-Method", envelope.method.of(body), "method")
+        try check(headers.method, "Mcp-Method", envelope.pointee.method.of(body), "method")
         guard method.requiresNameHeader else { return }
-        let range = method == .resourcesRead ? envelope.uri : envelope.name
+        let range = method == .resourcesRead ? envelope.pointee.uri : envelope.pointee.name
         // A target that is missing or no string is the parameters' mistake, which is told further up.
         guard let target = range.of(body).insideQuotes else { return }
         try check(

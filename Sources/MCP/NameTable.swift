@@ -1,8 +1,8 @@
 /// A map from byte strings to small integers: filled once per catalog epoch, then only read. A look-up
 /// allocates nothing. Open addressing with linear probing at a load of at most one half.
 ///
-/// The names come from servers, so the hash is Swift's own, keyed anew in each process: nobody can prepare
-/// names that collide.
+/// The names come from servers, so the hash is keyed anew in each process: nobody can prepare names that
+/// collide.
 public struct NameTable: Sendable {
     private struct Entry: Sendable {
         var start: UInt32
@@ -79,9 +79,7 @@ public struct NameTable: Sendable {
     }
 
     private static func hash(_ name: UnsafeRawBufferPointer) -> UInt64 {
-        var hasher = Hasher()
-        hasher.combine(bytes: name)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
+        KeyedHash.of(name)
     }
 
     /// At least twice the names, a power of two.

@@ -7,59 +7,72 @@ public enum ParameterShape {
     public static func check(
         _ envelope: Envelope, _ body: UnsafeRawBufferPointer, _ method: MethodName, isModern: Bool
     ) throws(RPCFailure) {
-        guard envelope.paramsKind == .none || envelope.paramsKind == .object else {
+        var envelope = envelope
+        try check(&envelope, body, method, isModern: isModern)
+    }
+
+    /// The same for an envelope that is borrowed: it is large.
+    public static func check(
+        _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer, _ method: MethodName,
+        isModern: Bool
+    ) throws(RPCFailure) {
+        guard envelope.pointee.paramsKind == .none || envelope.pointee.paramsKind == .object else {
             throw .invalidParams("params must be an object", isModern: isModern)
         }
         try checkMeta(envelope, body, isModern)
         switch method {
         case .toolsList, .promptsList, .resourcesList, .templatesList:
             // Lists are one page, so no cursor is ours, not even "".
-            let cursor = JSONKind(envelope.cursor.of(body))
+            let cursor = JSONKind(envelope.pointee.cursor.of(body))
             if cursor != .none, cursor != .null { throw .unknownCursor(isModern: isModern) }
         case .toolsCall, .promptsGet:
-            try require(envelope.name, .string, "name must be a string", body, isModern)
-            switch JSONKind(envelope.arguments.of(body)) {
+            try require(envelope.pointee.name, .string, "name must be a string", body, isModern)
+            switch JSONKind(envelope.pointee.arguments.of(body)) {
             // Some clients write null for "none".
             case .none, .null, .object: break
             default: throw .invalidParams("params.arguments must be an object", isModern: isModern)
             }
         case .resourcesRead, .subscribe, .unsubscribe:
-            try require(envelope.uri, .string, "uri must be a string", body, isModern)
+            try require(envelope.pointee.uri, .string, "uri must be a string", body, isModern)
         case .complete:
-            guard CompletionReference(envelope, body) != nil else {
+            guard CompletionReference(envelope.pointee, body) != nil else {
                 throw .invalidParams(
                     "params.ref must be {\"type\":\"ref/prompt\",\"name\":…} or "
                         + "{\"type\":\"ref/resource\",\"uri\":…}", isModern: isModern)
             }
-            try require(envelope.argument, .object, "argument must be an object", body, isModern)
+            try require(envelope.pointee.argument, .object, "argument must be an object", body, isModern)
         case .setLevel:
-            guard LogLevel(json: envelope.level.of(body)) != nil else {
+            guard LogLevel(json: envelope.pointee.level.of(body)) != nil else {
                 throw .invalidParams("params.level must be one of \(LogLevel.list)", isModern: isModern)
             }
         case .initialize:
-            try require(envelope.protocolVersion, .string, "protocolVersion must be a string", body, isModern)
+            try require(
+                envelope.pointee.protocolVersion, .string, "protocolVersion must be a string", body, isModern)
         case .listen:
-            try require(envelope.notifications, .object, "notifications must be an object", body, isModern)
+            try require(
+                envelope.pointee.notifications, .object, "notifications must be an object", body, isModern)
         default: break
         }
     }
 
     private static func checkMeta(
-        _ envelope: Envelope, _ body: UnsafeRawBufferPointer, _ isModern: Bool
+        _ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer, _ isModern: Bool
     ) throws(RPCFailure) {
-        guard envelope.meta.isPresent else { return }
-        guard JSONKind(envelope.meta.of(body)) == .object else {
+        guard envelope.pointee.meta.isPresent else { return }
+        guard JSONKind(envelope.pointee.meta.of(body)) == .object else {
             throw .invalidParams("params._meta must be an object", isModern: isModern)
         }
-        if envelope.metaProgressToken.isPresent {
-            let token = envelope.metaProgressToken.of(body)
+        if envelope.pointee.metaProgressToken.isPresent {
+            let token = envelope.pointee.metaProgressToken.of(body)
             guard isToken(token) else {
                 throw .invalidParams(
                     "params._meta.progressToken must be a string or an integer of at most "
                         + "\(MCPLimits.progressTokenBytesMax) bytes", isModern: isModern)
             }
         }
-        if isModern, envelope.metaLogLevel.isPresent, LogLevel(json: envelope.metaLogLevel.of(body)) == nil {
+        if isModern, envelope.pointee.metaLogLevel.isPresent,
+            LogLevel(json: envelope.pointee.metaLogLevel.of(body)) == nil
+        {
             throw .invalidParams(
                 "params._meta.io.modelcontextprotocol/logLevel must be one of \(LogLevel.list)",
                 isModern: true)

@@ -1,3 +1,4 @@
+import System
 import Wire
 
 /// What a server calls the thing that a request names.
@@ -24,12 +25,32 @@ public enum RequestRewriter {
         target: SouthTarget,
         dropsEnvelope: Bool, into sink: inout Sink
     ) {
-        var splice = Splice(body, hasLineBreaks: envelope.hasLineBreaks)
-        splice.replace(envelope.id, with: id)
-        if dropsEnvelope, JSONKind(envelope.meta.of(body)) == .object {
-            splice.replaceMeta(envelope.meta, token: envelope.metaProgressToken, with: id)
-        } else if envelope.metaProgressToken.isPresent {
-            splice.replace(envelope.metaProgressToken, with: id)
+        var splice = withUnsafePointer(to: envelope) {
+            edited(body, $0, method, id, target, dropsEnvelope)
+        }
+        splice.writeLine(into: &sink)
+    }
+
+    /// The same for a pipe, from an envelope that is borrowed: it is large.
+    public static func write(
+        _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>, method: MethodName, id: Int,
+        target: SouthTarget, dropsEnvelope: Bool, into out: inout Outbox
+    ) {
+        var splice = edited(body, envelope, method, id, target, dropsEnvelope)
+        splice.writeLine(into: &out)
+    }
+
+    @inline(__always) private static func edited(
+        _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>, _ method: MethodName, _ id: Int,
+        _ target: SouthTarget, _ dropsEnvelope: Bool
+    ) -> Splice {
+        var splice = Splice(body, hasLineBreaks: envelope.pointee.hasLineBreaks)
+        splice.replace(envelope.pointee.id, with: id)
+        if dropsEnvelope, JSONKind(envelope.pointee.meta.of(body)) == .object {
+            splice.replaceMeta(
+                envelope.pointee.meta, token: envelope.pointee.metaProgressToken, with: id)
+        } else if envelope.pointee.metaProgressToken.isPresent {
+            splice.replace(envelope.pointee.metaProgressToken, with: id)
         }
         // Keys and state of the gateway's own making mean nothing to the child.
         if dropsEnvelope, envelope.inputResponses.isPresent || envelope.requestState.isPresent {
@@ -43,21 +64,26 @@ public enum RequestRewriter {
                 splice.delete(min(bytes, Int(range.count) - 2), at: range.start &+ 1)
             }
         }
-        splice.write(into: &sink)
-        sink.append(byte: UInt8(ascii: "\n"))
+        return splice
     }
 
     /// The raw JSON string that names the target of a request; nil when the method has none or it is no string.
     public static func targetRange(
         _ envelope: Envelope, _ method: MethodName, _ body: UnsafeRawBufferPointer
     ) -> ByteRange? {
+        withUnsafePointer(to: envelope) { targetRange($0, method, body) }
+    }
+
+    public static func targetRange(
+        _ envelope: UnsafePointer<Envelope>, _ method: MethodName, _ body: UnsafeRawBufferPointer
+    ) -> ByteRange? {
         let range: ByteRange
         switch method.target {
         case .none: return nil
-        case .name: range = envelope.name
-        case .uri: range = envelope.uri
+        case .name: range = envelope.pointee.name
+        case .uri: range = envelope.pointee.uri
         case .reference:
-            guard let reference = CompletionReference(envelope, body) else { return nil }
+            guard let reference = CompletionReference(envelope.pointee, body) else { return nil }
             range = reference.value
         }
         return JSONKind(range.of(body)) == .string && range.count >= 2 ? range : nil

@@ -40,12 +40,20 @@ public enum ResponseRewriter {
     public static func rewrite(
         _ line: UnsafeRawBufferPointer, _ envelope: Envelope, for call: Call
     ) throws(RPCFailure) -> Response {
-        var splice = Splice(line, hasLineBreaks: envelope.hasLineBreaks)
-        guard !envelope.id.isEmpty else { throw .serverFailed("the server's answer has no id") }
-        splice.replace(envelope.id, with: call.id)
-        switch envelope.kind {
+        var envelope = envelope
+        return try rewrite(line, &envelope, for: call)
+    }
+
+    /// The same for an envelope that is borrowed: it is large.
+    public static func rewrite(
+        _ line: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>, for call: Call
+    ) throws(RPCFailure) -> Response {
+        var splice = Splice(line, hasLineBreaks: envelope.pointee.hasLineBreaks)
+        guard !envelope.pointee.id.isEmpty else { throw .serverFailed("the server's answer has no id") }
+        splice.replace(envelope.pointee.id, with: call.id)
+        switch envelope.pointee.kind {
         case .response:
-            guard envelope.resultIsObject else {
+            guard envelope.pointee.resultIsObject else {
                 throw .serverFailed("the server's answer is malformed: result is not an object")
             }
             if call.server == .modern { try checkType(line, envelope, call) }
@@ -59,7 +67,7 @@ public enum ResponseRewriter {
             }
             return Response(body: splice, httpStatus: 200)
         case .failure:
-            guard let code = envelope.errorCode else {
+            guard let code = envelope.pointee.errorCode else {
                 throw .serverFailed("the server's answer is malformed: error has no integer code")
             }
             // Allocated to the older era alone: a modern client is told what it lacks.
@@ -78,29 +86,31 @@ public enum ResponseRewriter {
     /// `resultType` on every result (its absence fails the call in Python clients), cache hints on
     /// resources/read. Nothing is added that the server sent itself.
     private static func addModernMembers(
-        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: Envelope, _ method: MethodName
+        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
+        _ method: MethodName
     ) {
-        let at = envelope.resultObjectStart
-        let typed = envelope.resultType.isPresent
+        let at = envelope.pointee.resultObjectStart
+        let typed = envelope.pointee.resultType.isPresent
         guard method == .resourcesRead else {
             if !typed {
                 splice.insert(
-                    envelope.resultIsEmptyObject
+                    envelope.pointee.resultIsEmptyObject
                         ? "\"resultType\":\"complete\"" : "\"resultType\":\"complete\",",
                     at: at)
             }
             return
         }
-        let timed = envelope.resultTTL.isPresent
-        let scoped = envelope.resultCacheScope.isPresent
+        let timed = envelope.pointee.resultTTL.isPresent
+        let scoped = envelope.pointee.resultCacheScope.isPresent
         // Interim results carry no cache hints (2026-07-28, multi round-trip requests).
-        let isInterim = typed && !envelope.resultType.of(line).equals("\"complete\"")
+        let isInterim = typed && !envelope.pointee.resultType.of(line).equals("\"complete\"")
         if !typed { splice.insert("\"resultType\":\"complete\",", at: at) }
         if !timed, !isInterim { splice.insert("\"ttlMs\":0,", at: at) }
         if scoped || isInterim { return }
         // Into an empty object go all three, and the last takes no comma.
         splice.insert(
-            envelope.resultIsEmptyObject ? "\"cacheScope\":\"private\"" : "\"cacheScope\":\"private\",",
+            envelope.pointee.resultIsEmptyObject
+                ? "\"cacheScope\":\"private\"" : "\"cacheScope\":\"private\",",
             at: at)
     }
 
@@ -160,18 +170,19 @@ public enum ResponseRewriter {
     }
 
     private static func replaceCode(
-        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: Envelope, with code: Int
+        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
+        with code: Int
     ) {
-        guard let range = JSONMembers.range("code", in: envelope.error.of(line)) else { return }
-        splice.replace(range.shifted(by: envelope.error.start), with: code)
+        guard let range = JSONMembers.range("code", in: envelope.pointee.error.of(line)) else { return }
+        splice.replace(range.shifted(by: envelope.pointee.error.start), with: code)
     }
 
     /// `contents[].uri` back to the URI under which the client knows the resource.
     private static func mapContents(
-        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: Envelope,
+        _ splice: inout Splice, _ line: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
         original: UnsafeRawBufferPointer, exposed: UnsafeRawBufferPointer
     ) {
-        let result = envelope.result.of(line)
+        let result = envelope.pointee.result.of(line)
         guard let contents = JSONMembers.range("contents", in: result),
             JSONKind(contents.of(result)) == .array
         else { return }
@@ -183,7 +194,7 @@ public enum ResponseRewriter {
             guard let uri = JSONMembers.range("uri", in: item), uri.of(item).equals(original) else {
                 continue
             }
-            let base = envelope.result.start &+ contents.start &+ element.start
+            let base = envelope.pointee.result.start &+ contents.start &+ element.start
             splice.replace(uri.shifted(by: base), with: exposed)
             mapped += 1
         }

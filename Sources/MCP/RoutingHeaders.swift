@@ -23,12 +23,16 @@ public struct RoutingHeaders {
     }
 
     public init(_ head: RequestHead, in bytes: UnsafeRawBufferPointer) {
-        version = head[.mcpProtocolVersion]?.of(bytes)
-        method = head[.mcpMethod]?.of(bytes)
-        name = head[.mcpName]?.of(bytes)
+        self = withUnsafePointer(to: head) { RoutingHeaders($0, in: bytes) }
+    }
+
+    public init(_ head: UnsafePointer<RequestHead>, in bytes: UnsafeRawBufferPointer) {
+        version = head.pointee[.mcpProtocolVersion]?.of(bytes)
+        method = head.pointee[.mcpMethod]?.of(bytes)
+        name = head.pointee[.mcpName]?.of(bytes)
         isAmbiguous =
-            head.isDuplicated(.mcpProtocolVersion) || head.isDuplicated(.mcpMethod)
-            || head.isDuplicated(.mcpName)
+            head.pointee.isDuplicated(.mcpProtocolVersion) || head.pointee.isDuplicated(.mcpMethod)
+            || head.pointee.isDuplicated(.mcpName)
     }
 
     /// A version header that no session of the handshake revisions would send.

@@ -1,3 +1,4 @@
+import System
 import Wire
 
 /// A JSON message with a few of its parts replaced: everything else is written byte for byte. Holds pointers
@@ -21,6 +22,8 @@ public struct Splice {
 
     /// As many as the busiest rewriter makes: id, cache hints, result type and mapped URIs.
     private static let editsMax = 8
+    /// Bytes of any `Int` in decimal.
+    private static let numberBytesMax = 20
 
     private let message: UnsafeRawBufferPointer
     private let hasLineBreaks: Bool
@@ -29,6 +32,9 @@ public struct Splice {
     private var number = 0
     private var tokenRange = ByteRange.absent
     private var extra = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// Bytes that the texts of all edits have at most.
+    private var textBytesMax = 0
+    private var rewritesMeta = false
 
     /// `hasLineBreaks` makes every raw CR and LF of `message` a space. White space around it is dropped.
     init(_ message: UnsafeRawBufferPointer, hasLineBreaks: Bool) {
@@ -39,16 +45,19 @@ public struct Splice {
     // Edits may come in any order but must not overlap: ranges of one envelope never do.
 
     mutating func replace(_ range: ByteRange, with bytes: UnsafeRawBufferPointer) {
+        textBytesMax &+= bytes.count
         add(Edit(start: range.start, end: UInt32(truncatingIfNeeded: range.end), text: .bytes(bytes)))
     }
 
     mutating func replace(_ range: ByteRange, with number: Int) {
         self.number = number
+        textBytesMax &+= Self.numberBytesMax
         add(Edit(start: range.start, end: UInt32(truncatingIfNeeded: range.end), text: .number))
     }
 
     mutating func insert(_ text: StaticString, at offset: Int) {
         let offset = UInt32(truncatingIfNeeded: offset)
+        textBytesMax &+= text.utf8CodeUnitCount
         add(Edit(start: offset, end: offset, text: .bytes(text.bytes)))
     }
 
@@ -61,6 +70,8 @@ public struct Splice {
     mutating func replaceMeta(_ meta: ByteRange, token: ByteRange, with number: Int) {
         self.number = number
         tokenRange = token
+        rewritesMeta = true
+        textBytesMax &+= Int(meta.count) &+ Self.numberBytesMax
         add(Edit(start: meta.start, end: UInt32(truncatingIfNeeded: meta.end), text: .plainMeta))
     }
 
@@ -71,12 +82,16 @@ public struct Splice {
         self.number = number
         self.extra = extra
         tokenRange = token
+        rewritesMeta = true
+        // The members that stay, those that come, a comma and braces.
+        textBytesMax &+= Int(meta.count) &+ extra.count &+ Self.numberBytesMax &+ 4
         add(Edit(start: meta.start, end: UInt32(truncatingIfNeeded: meta.end), text: .envelopedMeta))
     }
 
     /// Several pieces at the same place keep their order.
     mutating func insert(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
         let offset = UInt32(truncatingIfNeeded: offset)
+        textBytesMax &+= bytes.count
         add(Edit(start: offset, end: offset, text: .bytes(bytes)))
     }
 
@@ -130,30 +145,86 @@ public struct Splice {
 
     /// Bytes that `write` produces: known before, for `Content-Length`.
     public var count: Int {
-        var counter = ByteCounter()
-        write(into: &counter)
-        return counter.count
+        var copy = self
+        return copy.measure()
     }
 
     /// The message without a line end.
     public func write<Sink: ByteSink & ~Copyable>(into sink: inout Sink) {
+        var copy = self
+        copy.emit(into: &sink)
+    }
+
+    /// The same in one piece when it is small, which is the call path.
+    public func write(into out: inout Outbox) {
+        var copy = self
+        copy.emit(lineEnd: false, into: &out)
+    }
+
+    /// As a line.
+    mutating func writeLine<Sink: ByteSink & ~Copyable>(into sink: inout Sink) {
+        emit(into: &sink)
+        sink.append(byte: UInt8(ascii: "\n"))
+    }
+
+    mutating func writeLine(into out: inout Outbox) {
+        emit(lineEnd: true, into: &out)
+    }
+
+    // What follows is mutating although it changes nothing: a splice is large, and reading one of its edits
+    // would copy all of them first.
+
+    private mutating func measure() -> Int {
+        var counter = ByteCounter()
+        if rewritesMeta {
+            emit(into: &counter)
+            return counter.count
+        }
+        counter.count = message.trimmedRange.count
+        for i in 0..<editCount {
+            counter.count &-= Int(edits[i].end &- edits[i].start)
+            switch edits[i].text {
+            case .bytes(let bytes): counter.count &+= bytes.count
+            case .number, .plainMeta, .envelopedMeta: counter.append(decimal: number)
+            }
+        }
+        return counter.count
+    }
+
+    private mutating func emit(lineEnd: Bool, into out: inout Outbox) {
+        let room = message.count &+ textBytesMax &+ 1
+        if room <= Outbox.writeBytesMax {
+            out.write(atMost: room) {
+                emit(into: &$0)
+                if lineEnd { $0.append(byte: UInt8(ascii: "\n")) }
+            }
+        } else {
+            emit(into: &out)
+            if lineEnd { out.append(byte: UInt8(ascii: "\n")) }
+        }
+    }
+
+    private mutating func emit<Sink: ByteSink & ~Copyable>(into sink: inout Sink) {
         let whole = message.trimmedRange
         var at = whole.lowerBound
         for i in 0..<editCount {
-            let edit = edits[i]
-            copy(at, Int(edit.start), into: &sink)
-            switch edit.text {
+            let start = Int(edits[i].start)
+            let end = Int(edits[i].end)
+            copy(at, start, into: &sink)
+            switch edits[i].text {
             case .bytes(let bytes): sink.append(bytes)
             case .number: sink.append(decimal: number)
-            case .plainMeta: writePlainMeta(Int(edit.start), Int(edit.end), into: &sink)
-            case .envelopedMeta: writePlainMeta(Int(edit.start), Int(edit.end), adding: extra, into: &sink)
+            case .plainMeta: writePlainMeta(start, end, into: &sink)
+            case .envelopedMeta: writePlainMeta(start, end, adding: extra, into: &sink)
             }
-            at = max(at, Int(edit.end))
+            at = max(at, end)
         }
         copy(at, whole.upperBound, into: &sink)
     }
 
-    private func copy<Sink: ByteSink & ~Copyable>(_ start: Int, _ end: Int, into sink: inout Sink) {
+    @inline(__always) private func copy<Sink: ByteSink & ~Copyable>(
+        _ start: Int, _ end: Int, into sink: inout Sink
+    ) {
         let piece = message.piece(start, end)
         if piece.isEmpty { return }
         if hasLineBreaks { sink.append(onOneLine: piece) } else { sink.append(piece) }

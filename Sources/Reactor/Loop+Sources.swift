@@ -26,11 +26,15 @@ extension Loop {
     /// detached at once, without a call of `detached()`; bytes in its outbox stay there.
     public func detach(_ source: Source) -> Int32 {
         precondition(source.state == .attached, "a source that is not attached")
+        // The turn may be inside one of its methods, or about to flush it.
+        atEndOfTurn(source)
         poller.remove(source.handle)
         slots.retire(source.handle)
         slots.remove(slot: source.handle.slot)
-        // The turn may be inside one of its methods.
-        atEndOfTurn(source)
+        if source.isDirty {
+            dirty.removeAll { $0.toOpaque() == Unmanaged.passUnretained(source).toOpaque() }
+            source.isDirty = false
+        }
         let descriptor = source.descriptor
         source.reset()
         return descriptor
@@ -57,7 +61,19 @@ extension Loop {
     public func flushLater(_ source: Source) {
         guard !source.isDirty, source.state == .attached else { return }
         source.isDirty = true
-        dirty.append(source)
+        dirty.append(.passUnretained(source))
+    }
+
+    /// Sends the outbox at once, where nothing more will be appended in this turn. What cannot leave now, and
+    /// all that may call the source back, is left to the end of the turn.
+    public func flushNow(_ source: Source) {
+        guard source.state == .attached, source.sendsFreely else { return flushLater(source) }
+        let (sent, offered) = poller.send(source.handle, source.outbox)
+        // After an error the next send fails too, and tells.
+        guard sent >= 0 else { return flushLater(source) }
+        source.outbox.sent(sent)
+        if sent < offered { source.isBlocked = true }
+        if !source.outbox.isEmpty { flushLater(source) }
     }
 
     /// Closes the source, with an orderly end for the peer, once the outbox is empty. Bytes that still arrive
@@ -77,12 +93,14 @@ extension Loop {
     func flushDirty() {
         // The arrays change places so that neither is allocated anew; `batch` is a local one while callbacks
         // mark further sources.
-        var batch: ContiguousArray<Source> = []
+        var batch: ContiguousArray<Unmanaged<Source>> = []
         swap(&batch, &flushed)
         swap(&batch, &dirty)
-        for source in batch {
-            source.isDirty = false
-            if source.state == .attached { flush(source) }
+        for i in batch.indices {
+            batch[i]._withUnsafeGuaranteedRef { source in
+                source.isDirty = false
+                if source.state == .attached { flush(source) }
+            }
         }
         batch.removeAll(keepingCapacity: true)
         swap(&batch, &flushed)

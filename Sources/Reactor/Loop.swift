@@ -29,10 +29,11 @@ public final class Loop {
     let poller: Poller
     var slots = SlotTable()
     private var timers = TimerWheel()
-    /// Sources with something to flush, each once.
-    var dirty: ContiguousArray<Source> = []
+    /// Sources with something to flush, each once. Unmanaged: every one is attached when it is put there, and
+    /// the end of the turn flushes before it frees.
+    var dirty: ContiguousArray<Unmanaged<Source>> = []
     /// Empty; its memory becomes that of `dirty` in the next flush.
-    var flushed: ContiguousArray<Source> = []
+    var flushed: ContiguousArray<Unmanaged<Source>> = []
     /// Sources whose descriptors close at the end of the turn.
     var closing: ContiguousArray<Source> = []
     /// Objects that must outlive the turn.
@@ -50,6 +51,8 @@ public final class Loop {
         now = Instant.now()
         try poller.setWakeup(mailbox.eventfd)
     }
+
+    deinit { slots.release() }
 
     // MARK: The turn
 
@@ -94,8 +97,7 @@ public final class Loop {
             let handle = Handle(
                 slot: UInt32(truncatingIfNeeded: event.token), generation: UInt32(event.token >> 32))
             // The poller has dropped what is stale; the table has the last word.
-            guard let source = slots.source(handle) else { continue }
-            deliver(event, to: source)
+            slots.source(handle)?._withUnsafeGuaranteedRef { deliver(event, to: $0) }
         }
     }
 
@@ -176,7 +178,10 @@ public final class Loop {
     // MARK: Lookup and numbers
 
     /// The source, nil when the handle is stale.
-    public func source(_ handle: Handle) -> Source? { slots.source(handle) }
+    public func source(_ handle: Handle) -> Source? { slots.source(handle)?.takeUnretainedValue() }
+
+    /// The same without counting a reference; valid until the end of the turn.
+    public func unretained(_ handle: Handle) -> Unmanaged<Source>? { slots.source(handle) }
 
     /// Sources that are attached or about to be freed.
     public var sourceCount: Int { slots.count }

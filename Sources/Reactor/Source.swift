@@ -76,6 +76,11 @@ open class Source {
     /// More than `outboxHardBytes` wait after a flush: the peer does not read. Closes unless overridden.
     open func overflowed() { hasOverflowed = true }
 
+    /// True when a send is all that a flush would do.
+    final var sendsFreely: Bool {
+        !(isDirty || isBlocked || hasFailed || wantsDrained || endsWhenDrained || closesWhenDrained)
+    }
+
     /// The last call, at the end of the turn in which the source was closed: the descriptor is gone.
     open func detached() {}
 }

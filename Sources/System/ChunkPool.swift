@@ -33,25 +33,42 @@ public final class ChunkPool {
     /// Chunks in `free`.
     public private(set) var freeCount = 0
     private let freeMax: Int
+    private var freeSmall: SegmentPointer?
+    private var freeSmallCount = 0
 
     /// - Parameter keeping: free chunks kept for the next use; more go back to the heap.
     public init(keeping: Int = SystemLimits.freeChunksMax) { freeMax = keeping }
 
     /// An empty chunk of `SystemLimits.chunkBytes`, header included.
     @usableFromInline func chunk() -> SegmentPointer {
-        let header = MemoryLayout<Segment>.stride
-        let segment: SegmentPointer
-        if let first = free {
-            free = first.pointee.next
-            freeCount &-= 1
-            segment = first
-        } else {
-            segment = Heap.allocate(SystemLimits.chunkBytes).bindMemory(to: Segment.self, capacity: 1)
-        }
-        let base = UnsafeMutableRawPointer(segment) + header
-        segment.initialize(
-            to: Segment(base: base, start: 0, end: 0, limit: SystemLimits.chunkBytes - header, owner: nil))
+        guard let first = free else { return Self.allocate(SystemLimits.chunkBytes) }
+        free = first.pointee.next
+        freeCount &-= 1
+        Self.empty(first, SystemLimits.chunkBytes)
+        return first
+    }
+
+    /// An empty chunk of `SystemLimits.smallChunkBytes`, header included.
+    @usableFromInline func smallChunk() -> SegmentPointer {
+        guard let first = freeSmall else { return Self.allocate(SystemLimits.smallChunkBytes) }
+        freeSmall = first.pointee.next
+        freeSmallCount &-= 1
+        Self.empty(first, SystemLimits.smallChunkBytes)
+        return first
+    }
+
+    private static func allocate(_ bytes: Int) -> SegmentPointer {
+        let segment = Heap.allocate(bytes).bindMemory(to: Segment.self, capacity: 1)
+        empty(segment, bytes)
         return segment
+    }
+
+    private static func empty(_ segment: SegmentPointer, _ bytes: Int) {
+        let header = MemoryLayout<Segment>.stride
+        segment.initialize(
+            to: Segment(
+                base: UnsafeMutableRawPointer(segment) + header, start: 0, end: 0, limit: bytes - header,
+                owner: nil))
     }
 
     /// A node that keeps `owner` alive until its bytes `start..<end` have left.
@@ -68,6 +85,11 @@ public final class ChunkPool {
         if let owner = segment.pointee.owner {
             owner.release()
             Glibc.free(segment)
+        } else if segment.pointee.limit <= SystemLimits.smallChunkBytes {
+            guard freeSmallCount < freeMax else { return Glibc.free(segment) }
+            segment.pointee.next = freeSmall
+            freeSmall = segment
+            freeSmallCount &+= 1
         } else if freeCount < freeMax {
             segment.pointee.next = free
             free = segment
@@ -78,8 +100,8 @@ public final class ChunkPool {
     }
 
     deinit {
-        while let segment = free {
-            free = segment.pointee.next
+        while let segment = free ?? freeSmall {
+            if free != nil { free = segment.pointee.next } else { freeSmall = segment.pointee.next }
             Glibc.free(segment)
         }
     }

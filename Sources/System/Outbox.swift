@@ -6,7 +6,8 @@ public struct Outbox: ~Copyable {
     @usableFromInline var first: SegmentPointer?
     /// The end of the list that begins at `first`; nil exactly when that is.
     @usableFromInline var last: SegmentPointer?
-    public private(set) var count = 0
+    @inlinable public var count: Int { waiting }
+    @usableFromInline var waiting = 0
     @usableFromInline let pool: ChunkPool
 
     public init(pool: ChunkPool) { self.pool = pool }
@@ -19,14 +20,14 @@ public struct Outbox: ~Copyable {
         }
     }
 
-    public var isEmpty: Bool { count == 0 }
+    @inlinable public var isEmpty: Bool { waiting == 0 }
 
     // MARK: Appending
 
     public mutating func append(_ more: UnsafeRawBufferPointer) {
         guard var from = more.baseAddress else { return }
         var missing = more.count
-        count += missing
+        waiting += missing
         while missing > 0 {
             let chunk = chunkWithRoom()
             let piece = min(missing, chunk.pointee.limit - chunk.pointee.end)
@@ -56,7 +57,7 @@ public struct Outbox: ~Copyable {
         let chunk = chunkWithRoom()
         chunk.pointee.base.storeBytes(of: byte, toByteOffset: chunk.pointee.end, as: UInt8.self)
         chunk.pointee.end += 1
-        count += 1
+        waiting += 1
     }
 
     public mutating func append(decimal value: Int) {
@@ -78,7 +79,32 @@ public struct Outbox: ~Copyable {
             return append(UnsafeRawBufferPointer(rebasing: owned.bytes[from..<(from + length)]))
         }
         link(pool.reference(owned, start: from, end: from + length))
-        count += length
+        waiting += length
+    }
+
+    /// Most that one `write` may ask for.
+    public static let writeBytesMax = SystemLimits.chunkBytes - MemoryLayout<Segment>.stride
+
+    /// Appends what `body` writes, at most `room` bytes, in one piece.
+    @inlinable public mutating func write(atMost room: Int, _ body: (inout ByteCursor) -> Void) {
+        let chunk = chunkWithRoom(for: room)
+        var cursor = ByteCursor(chunk.pointee.base + chunk.pointee.end, count: room)
+        body(&cursor)
+        chunk.pointee.end &+= cursor.count
+        waiting &+= cursor.count
+    }
+
+    @inlinable mutating func chunkWithRoom(for room: Int) -> SegmentPointer {
+        if let last, last.pointee.limit &- last.pointee.end >= room { return last }
+        return freshChunk(for: room)
+    }
+
+    @usableFromInline mutating func freshChunk(for room: Int) -> SegmentPointer {
+        precondition(room >= 0 && room <= Self.writeBytesMax, "more room than a chunk has")
+        let isSmall = first == nil && room <= SystemLimits.smallChunkBytes - MemoryLayout<Segment>.stride
+        let chunk = isSmall ? pool.smallChunk() : pool.chunk()
+        link(chunk)
+        return chunk
     }
 
     private mutating func chunkWithRoom() -> SegmentPointer {
@@ -116,7 +142,7 @@ public struct Outbox: ~Copyable {
     /// Drops `n` bytes from the front: they have left. Chunks that are done go back to the pool.
     public mutating func sent(_ n: Int) {
         precondition(n >= 0 && n <= count, "more sent than there is")
-        count -= n
+        waiting -= n
         var missing = n
         while let segment = first {
             let piece = segment.pointee.end - segment.pointee.start

@@ -79,10 +79,6 @@
         return (x &- 0x0101_0101_0101_0101) & ~x & 0x8080_8080_8080_8080
     }
 
-    @inline(__always) static func bytesBelowSpace(_ word: UInt64) -> UInt64 {
-        (word &- 0x2020_2020_2020_2020) & ~word & 0x8080_8080_8080_8080
-    }
-
     /// Whether `name` is `lowercase`, letter case aside. `lowercase` is of `[a-z0-9-]` and `name` has no control
     /// characters: only those, and capitals, become one of that set by setting bit 5.
     @inline(__always) static func matches(_ name: UnsafeRawBufferPointer, _ lowercase: StaticString) -> Bool {

@@ -19,13 +19,13 @@
     @inlinable public static var absent: ByteRange { ByteRange(start: 0, count: 0) }
 
     /// Offset just after the last byte.
-    @inlinable public var end: Int { Int(start) + Int(count) }
+    @inline(__always) @inlinable public var end: Int { Int(start) + Int(count) }
     @inlinable public var isEmpty: Bool { count == 0 }
     /// False exactly for `absent`. A present range may still be empty, such as the inside of `""`.
     @inlinable public var isPresent: Bool { start != 0 || count != 0 }
 
     /// The bytes of this range in `base`; empty when the range does not lie inside `base`.
-    @inlinable public func of(_ base: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    @inline(__always) @inlinable public func of(_ base: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         guard count != 0, end <= base.count, let first = base.baseAddress else {
             return UnsafeRawBufferPointer(start: nil, count: 0)
         }

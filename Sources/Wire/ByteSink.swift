@@ -1,6 +1,7 @@
 import System
 
-/// Where encoders write: bytes that are being collected (`ByteQueue`) or on their way out (`Outbox`).
+/// Where encoders write: bytes that are being collected (`ByteQueue`), on their way out (`Outbox`), or
+/// of a size known before (`ByteCursor`).
 public protocol ByteSink: ~Copyable {
     mutating func append(_ bytes: UnsafeRawBufferPointer)
     mutating func append(_ text: StaticString)
@@ -10,3 +11,4 @@ public protocol ByteSink: ~Copyable {
 
 extension ByteQueue: ByteSink {}
 extension Outbox: ByteSink {}
+extension ByteCursor: ByteSink {}

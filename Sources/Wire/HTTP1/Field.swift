@@ -48,7 +48,7 @@ public enum Field: UInt8, Sendable, CaseIterable {
     }
 
     /// The field called `name` (a token, letter case free), or nil. The length leaves at most five candidates.
-    static func named(_ name: UnsafeRawBufferPointer) -> Field? {
+    @inline(__always) static func named(_ name: UnsafeRawBufferPointer) -> Field? {
         switch name.count {
         case 4: pick(name, .host)
         case 6: pick(name, .accept) ?? pick(name, .origin) ?? pick(name, .expect)

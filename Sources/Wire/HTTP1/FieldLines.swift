@@ -8,31 +8,43 @@ struct FieldLine {
     var next: Int
 
     /// The line at `at`, or nil for the empty line that ends the section. Never reads at or past `end`.
-    static func parse(_ bytes: UnsafeRawBufferPointer, at: Int, end: Int) throws(Refusal) -> FieldLine? {
-        var i = at
-        while i < end, ASCII.isToken(bytes[i]) { i += 1 }
-        guard i < end else { throw .bad("field line without an end") }
-        if i == at { return try emptyLine(bytes, at: at, end: end) }
-        guard bytes[i] == ASCII.colon else {
+    @inline(__always) static func parse(
+        _ bytes: UnsafeRawBufferPointer, at: Int, end: Int
+    ) throws(Refusal) -> FieldLine? {
+        var i = Scan.notName(bytes, from: at, end: end)
+        while i < end, bytes[i] != ASCII.colon, ASCII.isToken(bytes[i]) { i &+= 1 }
+        guard i < end else { throw unfinished }
+        guard i > at, bytes[i] == ASCII.colon else {
+            try endOfSection(bytes, at: at, found: i, end: end)
+            return nil
+        }
+        let name = ByteRange(from: at, to: i)
+        i &+= 1
+        while i < end, bytes[i] == ASCII.space || bytes[i] == ASCII.tab { i &+= 1 }
+        let start = i
+        i = Scan.control(bytes, from: i, end: end)
+        while i < end, bytes[i] == ASCII.tab { i = Scan.control(bytes, from: i &+ 1, end: end) }
+        guard i &+ 1 < end, bytes[i] == ASCII.carriageReturn, bytes[i &+ 1] == ASCII.lineFeed else {
+            throw endOfValue(bytes, at: i, end: end)
+        }
+        let next = i &+ 2
+        while i > start, bytes[i &- 1] == ASCII.space || bytes[i &- 1] == ASCII.tab { i &-= 1 }
+        return FieldLine(name: name, value: ByteRange(from: start, to: i), next: next)
+    }
+
+    private static var unfinished: Refusal { .bad("field line without an end") }
+
+    /// Returns when `at` is an empty line; `found` is where the name that begins there ends, and no colon.
+    @inline(never) private static func endOfSection(
+        _ bytes: UnsafeRawBufferPointer, at: Int, found i: Int, end: Int
+    ) throws(Refusal) {
+        guard i == at else {
             throw .bad(
                 bytes[i] == ASCII.space || bytes[i] == ASCII.tab
                     ? "blank between field name and colon" : "illegal character in field name")
         }
-        let name = ByteRange(from: at, to: i)
-        i += 1
-        while i < end, bytes[i] == ASCII.space || bytes[i] == ASCII.tab { i += 1 }
-        let start = i
-        i = try endOfValue(bytes, from: i, end: end)
-        let next = i + 2
-        while i > start, bytes[i - 1] == ASCII.space || bytes[i - 1] == ASCII.tab { i -= 1 }
-        return FieldLine(name: name, value: ByteRange(from: start, to: i), next: next)
-    }
-
-    private static func emptyLine(
-        _ bytes: UnsafeRawBufferPointer, at i: Int, end: Int
-    ) throws(Refusal) -> FieldLine? {
         switch bytes[i] {
-        case ASCII.carriageReturn where i + 1 < end && bytes[i + 1] == ASCII.lineFeed: return nil
+        case ASCII.carriageReturn where i + 1 < end && bytes[i + 1] == ASCII.lineFeed: return
         case ASCII.space, ASCII.tab: throw .bad("folded field line")
         case ASCII.colon: throw .bad("empty field name")
         case ASCII.carriageReturn, ASCII.lineFeed: throw .bad("bare CR or LF")
@@ -40,43 +52,26 @@ struct FieldLine {
         }
     }
 
-    /// Offset of the CRLF that ends the value.
-    private static func endOfValue(
-        _ bytes: UnsafeRawBufferPointer, from start: Int, end: Int
-    ) throws(Refusal) -> Int {
-        var i = start
-        while i < end {
-            if i &+ 8 <= end {
-                let word = bytes.loadUnaligned(fromByteOffset: i, as: UInt64.self)
-                let hits = ASCII.bytesBelowSpace(word) | ASCII.bytesEqual(word, to: 0x7F7F_7F7F_7F7F_7F7F)
-                guard hits != 0 else {
-                    i &+= 8
-                    continue
-                }
-                i &+= hits.trailingZeroBitCount >> 3
-            }
-            switch bytes[i] {
-            case ASCII.carriageReturn:
-                guard i + 1 < end, bytes[i + 1] == ASCII.lineFeed else {
-                    throw .bad("bare CR in field value")
-                }
-                return i
-            case ASCII.tab: i &+= 1
-            case ASCII.lineFeed: throw .bad("bare LF in field value")
-            case 0..<ASCII.space, 0x7F: throw .bad("control character in field value")
-            default: i &+= 1
-            }
+    /// Why the value that stops at `i` does not end in CRLF.
+    @inline(never) private static func endOfValue(
+        _ bytes: UnsafeRawBufferPointer, at i: Int, end: Int
+    ) -> Refusal {
+        guard i < end else { return unfinished }
+        switch bytes[i] {
+        case ASCII.carriageReturn: return .bad("bare CR in field value")
+        case ASCII.lineFeed: return .bad("bare LF in field value")
+        default: return .bad("control character in field value")
         }
-        throw .bad("field line without an end")
     }
 }
 
 /// The field section of a head.
 enum FieldLines {
-    /// Reads every line from `start` into `head`; `end` is just after the empty line.
+    /// Reads every line from `start` into `head`, up to and with the empty line; returns the offset after it.
+    /// Nothing from `end` on is looked at.
     static func parse(
         _ bytes: UnsafeRawBufferPointer, from start: Int, end: Int, into head: inout RequestHead
-    ) throws(Refusal) {
+    ) throws(Refusal) -> Int {
         head.fieldsStart = start
         var at = start
         var count = 0
@@ -91,7 +86,7 @@ enum FieldLines {
                 head.hasParamHeaders = true
             }
         }
-        guard at + 2 == end else { throw .bad("empty line inside the head") }
+        return at + 2
     }
 
     private static func note(

@@ -14,7 +14,8 @@ public enum Framing: Sendable, Equatable {
         }
     }
 
-    static func decide(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) throws(Refusal) -> Framing {
+    static func decide(_ head: inout RequestHead, _ bytes: UnsafeRawBufferPointer) throws(Refusal) -> Framing
+    {
         let coding = head[.transferEncoding]
         let length = head[.contentLength]
         guard coding == nil || length == nil else {
@@ -37,8 +38,16 @@ public enum Framing: Sendable, Equatable {
     /// `1*DIGIT` and nothing else: no sign, no blank, no list, no underscore.
     private static func decimal(_ digits: UnsafeRawBufferPointer) throws(Refusal) -> Int {
         guard !digits.isEmpty else { throw .bad("empty Content-Length") }
-        for digit in digits where !ASCII.isDigit(digit) { throw .bad("Content-Length is not a number") }
         var value = 0
+        // Eighteen digits cannot overflow; nobody sends more.
+        if digits.count <= 18 {
+            for digit in digits {
+                guard ASCII.isDigit(digit) else { throw .bad("Content-Length is not a number") }
+                value = value &* 10 &+ Int(digit &- 0x30)
+            }
+            return value
+        }
+        for digit in digits where !ASCII.isDigit(digit) { throw .bad("Content-Length is not a number") }
         for digit in digits {
             let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
             let (sum, carry) = scaled.addingReportingOverflow(Int(digit - 0x30))

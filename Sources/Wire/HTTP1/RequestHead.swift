@@ -5,7 +5,7 @@ public enum Method: UInt8, Sendable {
 
 /// One parsed request head: offsets into the bytes that were parsed and nothing else, so that it can be copied
 /// to another thread along with them. Made by `RequestParser` only; every promise of RFC 9112 has been checked.
-public struct RequestHead: Sendable {
+@frozen public struct RequestHead: Sendable {
     public internal(set) var method: Method = .other
     public internal(set) var methodRange: ByteRange = .absent
     /// The whole request target as it was sent.
@@ -27,27 +27,50 @@ public struct RequestHead: Sendable {
     public internal(set) var hasParamHeaders = false
 
     /// Of an absolute target; absent for the other forms.
-    var authority: ByteRange = .absent
-    var fieldsStart = 0
-    var connectionClose = false
-    var connectionKeepAlive = false
-    private var present: UInt64 = 0
-    private var duplicated: UInt64 = 0
+    @usableFromInline var authority: ByteRange = .absent
+    @usableFromInline var fieldsStart = 0
+    @usableFromInline var connectionClose = false
+    @usableFromInline var connectionKeepAlive = false
+    @usableFromInline var present: UInt64 = 0
+    @usableFromInline var duplicated: UInt64 = 0
     /// Start in the upper 16 bits, length in the lower: a head is at most 16 KiB long.
-    private var values = InlineArray<32, UInt32>(repeating: 0)
+    @usableFromInline var values = InlineArray<32, UInt32>(repeating: 0)
 
     public init() {}
 
+    /// Back to what `init` made, but for `values`, which nothing reads without a bit of `present`.
+    mutating func reset() {
+        method = .other
+        methodRange = .absent
+        target = .absent
+        path = .absent
+        query = .absent
+        isHTTP10 = false
+        length = 0
+        framing = .none
+        keepAlive = true
+        expectsContinue = false
+        hasParamHeaders = false
+        authority = .absent
+        fieldsStart = 0
+        connectionClose = false
+        connectionKeepAlive = false
+        present = 0
+        duplicated = 0
+    }
+
     /// The value with surrounding blanks removed, the first one if the field came more than once; nil if it did
     /// not. `.host` is the authority of an absolute target if there is one (RFC 9112 §3.2.2).
-    public subscript(_ field: Field) -> ByteRange? {
+    @inline(__always) @inlinable public subscript(_ field: Field) -> ByteRange? {
         guard present & bit(field) != 0 else { return nil }
         let packed = values[Int(field.rawValue)]
         return ByteRange(start: packed >> 16, count: packed & 0xFFFF)
     }
 
     /// Whether the field came on more than one line. Who reads a singleton field refuses it then.
-    public func isDuplicated(_ field: Field) -> Bool { duplicated & bit(field) != 0 }
+    @inline(__always) @inlinable public func isDuplicated(_ field: Field) -> Bool {
+        duplicated & bit(field) != 0
+    }
 
     /// Calls `body` with the name and value of every field line in order. `base` is the buffer that was parsed.
     public func forEachField(
@@ -62,7 +85,7 @@ public struct RequestHead: Sendable {
     }
 
     /// Notes a field line; the first value of a name stays.
-    mutating func record(_ field: Field, _ value: ByteRange) {
+    @inline(__always) mutating func record(_ field: Field, _ value: ByteRange) {
         guard present & bit(field) == 0 else {
             duplicated |= bit(field)
             return
@@ -78,5 +101,5 @@ public struct RequestHead: Sendable {
         record(.host, authority)
     }
 
-    private func bit(_ field: Field) -> UInt64 { 1 << UInt64(field.rawValue) }
+    @inline(__always) @inlinable func bit(_ field: Field) -> UInt64 { 1 << UInt64(field.rawValue) }
 }

@@ -15,8 +15,7 @@ enum RequestLine {
         head.method = method(head.methodRange.of(bytes))
 
         let target = i + 1
-        i = target
-        while i < end, bytes[i] > ASCII.space, bytes[i] < 0x7F { i += 1 }
+        i = Scan.hidden(bytes, from: target, end: end)
         guard i - target <= WireLimits.targetBytesMax else {
             throw Refusal(414, "request target is too long")
         }
@@ -69,7 +68,9 @@ enum RequestLine {
             path = authority.end
         }
         var i = path
-        while i < end, bytes[i] != 0x3F {
+        while true {
+            i = Scan.notPath(bytes, from: i, end: end)
+            guard i < end, bytes[i] != 0x3F else { break }
             guard ASCII.isPathByte(bytes[i]) else { throw .bad("illegal character in the path") }
             if bytes[i] == 0x25 { try escape(bytes, at: i, end: end) }
             i += 1

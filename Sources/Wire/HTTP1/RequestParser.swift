@@ -8,19 +8,42 @@ public enum RequestParser {
     public static func parse(
         _ bytes: UnsafeRawBufferPointer, resumeAt: inout Int
     ) throws(Refusal) -> RequestHead? {
-        guard let first = try skipEmptyLines(bytes) else { return nil }
-        guard let end = try HeadEnd.find(bytes, first: first, resumeAt: &resumeAt) else { return nil }
-        resumeAt = 0
         var head = RequestHead()
+        return try parse(bytes, resumeAt: &resumeAt, into: &head) ? head : nil
+    }
+
+    /// The same into memory of the caller's; false while the head is incomplete. What `head` holds then, or
+    /// after a refusal, means nothing.
+    public static func parse(
+        _ bytes: UnsafeRawBufferPointer, resumeAt: inout Int, into head: inout RequestHead
+    ) throws(Refusal) -> Bool {
+        guard let first = try skipEmptyLines(bytes) else { return false }
+        // Nearly every head comes whole, and is read without a search for its end before. Whether one that
+        // cannot be read is wrong or unfinished, its end decides.
+        if resumeAt == 0 {
+            do throws(Refusal) {
+                try read(bytes, from: first, end: min(bytes.count, WireLimits.headBytesMax), into: &head)
+                return true
+            } catch {}
+        }
+        guard let end = try HeadEnd.find(bytes, first: first, resumeAt: &resumeAt) else { return false }
+        resumeAt = 0
+        try read(bytes, from: first, end: end, into: &head)
+        return true
+    }
+
+    /// The head must end before `end`.
+    private static func read(
+        _ bytes: UnsafeRawBufferPointer, from first: Int, end: Int, into head: inout RequestHead
+    ) throws(Refusal) {
+        head.reset()
         let fields = try RequestLine.parse(bytes, from: first, end: end, into: &head)
-        try FieldLines.parse(bytes, from: fields, end: end, into: &head)
-        head.length = end
-        try checkHost(head, bytes)
+        head.length = try FieldLines.parse(bytes, from: fields, end: end, into: &head)
+        try checkHost(&head, bytes)
         head.preferAuthority()
-        head.framing = try Framing.decide(head, bytes)
+        head.framing = try Framing.decide(&head, bytes)
         head.keepAlive = !head.connectionClose && (!head.isHTTP10 || head.connectionKeepAlive)
         try settleExpectation(&head, bytes)
-        return head
     }
 
     /// Offset of the request line; nil when nothing but empty lines has come yet.
@@ -38,8 +61,11 @@ public enum RequestParser {
         return i < bytes.count ? i : nil
     }
 
+    // The head is passed in place though it does not change: it is large, and would be copied for each.
+
     /// RFC 9112 §3.2: exactly one in HTTP/1.1, and a valid one.
-    private static func checkHost(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) throws(Refusal) {
+    private static func checkHost(_ head: inout RequestHead, _ bytes: UnsafeRawBufferPointer) throws(Refusal)
+    {
         guard let host = head[.host] else {
             if head.isHTTP10 { return }
             throw .bad("no Host")

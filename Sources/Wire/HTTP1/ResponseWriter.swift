@@ -14,6 +14,9 @@ public enum ResponseWriter {
         case none
     }
 
+    /// Bytes that `head` writes at most without `extra`, for content types and dates of up to 64 bytes.
+    public static let headBytesMax = 384
+
     /// Status line, `Date`, `Content-Type`, framing, `Connection`, what `extra` adds by `field`, empty line.
     /// - Parameters:
     ///   - date: an IMF-fixdate (RFC 9110 §5.6.7), which the loop renders once a second.

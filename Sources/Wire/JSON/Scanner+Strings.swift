@@ -1,17 +1,21 @@
+import CEpollShim
+
 extension JSONScanner {
-    /// Skips the string whose opening quote is at `at`; true when it has escapes. Eight bytes at a time until
-    /// one of them is a quote, a backslash, a control character or not ASCII.
+    /// Skips the string whose opening quote is at `at`; true when it has escapes.
     @inline(__always) mutating func string() throws(JSONError) -> Bool {
+        let i = ce_find_json(base, at &+ 1, count)
+        if i < count, base[i] == ASCII.quote {
+            at = i &+ 1
+            return false
+        }
+        return try rest(from: i)
+    }
+
+    /// The rest of a string from its first byte on that is no plain character.
+    @inline(never) private mutating func rest(from start: Int) throws(JSONError) -> Bool {
         var hasEscapes = false
-        let memory = UnsafeRawPointer(base)
-        var i = at &+ 1
+        var i = start
         while true {
-            while i &+ 8 <= count {
-                let word = memory.loadUnaligned(fromByteOffset: i, as: UInt64.self)
-                let hits = Self.special(word)
-                i &+= hits == 0 ? 8 : hits.trailingZeroBitCount >> 3
-                if hits != 0 { break }
-            }
             guard i < count else {
                 at = i
                 throw failure("unterminated string")
@@ -26,18 +30,12 @@ extension JSONScanner {
                 hasEscapes = true
             } else if byte >= 0x80 {
                 i = try sequences(i)
-            } else if byte < ASCII.space {
+            } else {
                 at = i
                 throw failure("control character in string")
-            } else {
-                i &+= 1
             }
+            i = ce_find_json(base, i, count)
         }
-    }
-
-    @inline(__always) private static func special(_ word: UInt64) -> UInt64 {
-        ASCII.bytesEqual(word, to: 0x2222_2222_2222_2222) | ASCII.bytesEqual(word, to: 0x5C5C_5C5C_5C5C_5C5C)
-            | ASCII.bytesBelowSpace(word) | word & 0x8080_8080_8080_8080
     }
 
     /// Offset after the escape whose backslash is at `i`.

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Strict RFC 8259 in one pass: brackets must pair, strings must be UTF-8 without control characters and with
 /// known escapes, numbers and literals exact. Nothing is built and nothing recurses: the kinds of open brackets
 /// are bits of a word. `\u` escapes of lone surrogates are legal JSON and stay as they are.
@@ -48,7 +50,11 @@ struct JSONScanner {
     }
 
     @inline(__always) mutating func skipBlanks() {
-        while at < count, base[at] <= ASCII.space {
+        if at < count, base[at] <= ASCII.space { skipRun() }
+    }
+
+    @inline(never) private mutating func skipRun() {
+        while at < count {
             switch base[at] {
             case ASCII.space, ASCII.tab: at &+= 1
             case ASCII.lineFeed, ASCII.carriageReturn:
@@ -62,7 +68,7 @@ struct JSONScanner {
     // MARK: Members
 
     /// Enters the object at `at`; its first name with `at` on the value, or nil when it is empty and left.
-    @inline(__always) mutating func firstKey() throws(JSONError) -> Key? {
+    mutating func firstKey() throws(JSONError) -> Key? {
         at &+= 1
         skipBlanks()
         if at < count, base[at] == 0x7D {
@@ -73,7 +79,7 @@ struct JSONScanner {
     }
 
     /// After a value: the next name with `at` on its value, or nil when the object has ended.
-    @inline(__always) mutating func nextKey() throws(JSONError) -> Key? {
+    mutating func nextKey() throws(JSONError) -> Key? {
         skipBlanks()
         guard at < count else { throw failure("unterminated object") }
         if base[at] == 0x7D {
@@ -102,38 +108,84 @@ struct JSONScanner {
 
     /// Skips the value at `at`. `depth` brackets are open around it.
     mutating func value(depth outer: Int) throws(JSONError) -> Kind {
-        let first = try opening()
-        guard first == .object || first == .array else { return first }
-        let most = WireLimits.jsonDepthMax - outer
-        var open = 0
-        /// Bit 0 is the innermost open bracket: 1 for an object.
-        var kinds: UInt64 = 0
-        var kind = first
-        while true {
-            // `at` is on the bracket of `kind`, or just after a scalar of `kind`.
-            if kind == .object || kind == .array {
-                guard open < most else { throw failure("nested too deeply") }
-                open &+= 1
-                kinds = kinds << 1 | (kind == .object ? 1 : 0)
-                if kind == .object ? try firstKey() != nil : try firstElement() {
-                    kind = try opening()
-                    continue
-                }
-                open &-= 1
-                kinds >>= 1
-            }
-            // After a value: leave every bracket that closes here.
-            while open > 0, try !(kinds & 1 == 1 ? nextKey() != nil : nextElement()) {
-                open &-= 1
-                kinds >>= 1
-            }
-            if open == 0 { return first }
-            kind = try opening()
+        guard at < count else { throw failure("unexpected end of text") }
+        switch base[at] {
+        case ASCII.quote:
+            _ = try string()
+            return .string
+        case 0x7B:
+            try nested(most: WireLimits.jsonDepthMax - outer)
+            return .object
+        case 0x5B:
+            try nested(most: WireLimits.jsonDepthMax - outer)
+            return .array
+        default: return try scalar()
         }
     }
 
+    /// Skips the object or array at `at`, of which at most `most` may be inside one another.
+    private mutating func nested(most: Int) throws(JSONError) {
+        var open = 0
+        /// Bit 0 is the innermost open bracket: 1 for an object.
+        var kinds: UInt64 = 0
+        while true {
+            // `at` is on a value.
+            guard at < count else { throw failure("unexpected end of text") }
+            let byte = base[at]
+            if byte == ASCII.quote {
+                _ = try string()
+            } else if byte | 0x20 == 0x7B {
+                guard open < most else { throw failure("nested too deeply") }
+                open &+= 1
+                kinds = kinds << 1 | (byte == 0x7B ? 1 : 0)
+                if try isEntered(object: byte == 0x7B) { continue }
+                open &-= 1
+                kinds >>= 1
+            } else {
+                _ = try scalar()
+            }
+            // After a value: leave every bracket that closes here.
+            while open > 0, try !hasNext(inObject: kinds & 1 == 1) {
+                open &-= 1
+                kinds >>= 1
+            }
+            if open == 0 { return }
+        }
+    }
+
+    /// Enters the bracket at `at`: true with `at` on the first value, false when it is empty and left.
+    @inline(__always) private mutating func isEntered(object isObject: Bool) throws(JSONError) -> Bool {
+        at &+= 1
+        skipBlanks()
+        if at < count, base[at] == (isObject ? 0x7D : 0x5D) {
+            at &+= 1
+            return false
+        }
+        if isObject { _ = try key() }
+        return true
+    }
+
+    /// After a value: true with `at` on the next one, false when the bracket has closed.
+    @inline(__always) private mutating func hasNext(inObject isObject: Bool) throws(JSONError) -> Bool {
+        skipBlanks()
+        guard at < count else {
+            throw failure(isObject ? "unterminated object" : "unterminated array")
+        }
+        if base[at] == (isObject ? 0x7D : 0x5D) {
+            at &+= 1
+            return false
+        }
+        guard base[at] == ASCII.comma else {
+            throw failure(isObject ? "expected ',' or '}'" : "expected ',' or ']'")
+        }
+        at &+= 1
+        skipBlanks()
+        if isObject { _ = try key() }
+        return true
+    }
+
     /// Reads a scalar whole; of an object or array only says which it is and stays on the bracket.
-    @inline(__always) mutating func opening() throws(JSONError) -> Kind {
+    mutating func opening() throws(JSONError) -> Kind {
         guard at < count else { throw failure("unexpected end of text") }
         switch base[at] {
         case ASCII.quote:
@@ -141,6 +193,13 @@ struct JSONScanner {
             return .string
         case 0x7B: return .object
         case 0x5B: return .array
+        default: return try scalar()
+        }
+    }
+
+    /// Reads a number or a literal.
+    private mutating func scalar() throws(JSONError) -> Kind {
+        switch base[at] {
         case 0x2D, 0x30...0x39: return try number()
         case 0x74:
             try literal("true")
@@ -180,10 +239,11 @@ struct JSONScanner {
         return true
     }
 
-    private mutating func literal(_ text: StaticString) throws(JSONError) {
+    @inline(__always) private mutating func literal(_ text: StaticString) throws(JSONError) {
         let length = text.utf8CodeUnitCount
-        guard length <= count - at else { throw failure("expected a value") }
-        for i in 0..<length where base[at + i] != text.utf8Start[i] { throw failure("expected a value") }
+        guard length <= count - at, memcmp(base + at, text.utf8Start, length) == 0 else {
+            throw failure("expected a value")
+        }
         at += length
     }
 }

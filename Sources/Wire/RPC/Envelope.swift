@@ -108,12 +108,22 @@ public struct Envelope: Sendable {
     public internal(set) var errorMessage = ByteRange.absent
     public internal(set) var errorData = ByteRange.absent
 
-    init() {}
+    /// An empty message, to be filled.
+    public init() {}
 
     /// Validates `bytes` as one JSON text and finds the parts of the message in it.
     public static func scan(_ bytes: UnsafeRawBufferPointer) throws(EnvelopeError) -> Envelope {
-        guard let json = JSONScanner(bytes) else { throw .syntax(JSONScanner.unscannable(bytes)) }
         var envelope = Envelope()
+        try scan(bytes, into: &envelope)
+        return envelope
+    }
+
+    /// The same into memory of the caller's; after an error what it holds means nothing.
+    public static func scan(
+        _ bytes: UnsafeRawBufferPointer, into envelope: inout Envelope
+    ) throws(EnvelopeError) {
+        guard let json = JSONScanner(bytes) else { throw .syntax(JSONScanner.unscannable(bytes)) }
+        envelope = Envelope()
         let failure = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: WireLimits.unknownMembersMax) {
             room in
             withUnsafeMutablePointer(to: &envelope) { target -> JSONError? in
@@ -127,7 +137,6 @@ public struct Envelope: Sendable {
             }
         }
         if let failure { throw EnvelopeError(failure) }
-        return envelope
     }
 }
 

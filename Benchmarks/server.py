@@ -92,7 +92,8 @@ def main():
         elif method == "ping":
             reply(ident, {})
         else:
-            write(encode({"jsonrpc": "2.0", "id": ident, "error": {"code": -32601, "message": "Method not found"}}) + b"\n")
+            error = {"code": -32601, "message": "Method not found"}
+            write(encode({"jsonrpc": "2.0", "id": ident, "error": error}) + b"\n")
 
 
 if __name__ == "__main__":

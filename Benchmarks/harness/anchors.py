@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import accounting, client, programs, transports
 from .client import CHECKING_CLIENTS, Endpoint
-from .places import ECHO_SERVER, HERE, LOAD_CORE, SCRATCH, TARGET_CORE, Unavailable, free_port, program
+from .places import ECHO_SERVER, HERE, LOAD_CORE, RUN, SCRATCH, TARGET_CORE, Unavailable, free_port, program
 from .target import Target, end_process
 
 CONSTANT = json.dumps(
@@ -81,11 +81,13 @@ class Nginx(Target):
         if self.tls:
             chain, key, _ = programs.certificate()
             tls = f"ssl_certificate {chain}; ssl_certificate_key {key};"
-        values = {"FOLDER": SCRATCH, "ROLE": role, "LISTEN": listen, "UPSTREAM": behind, "LOCATION": location,
-                  "WORKERS": workers, "TLS": tls}  # fmt: skip
+        values = {"FOLDER": RUN, "ROLE": role, "LISTEN": listen, "UPSTREAM": behind, "LOCATION": location,
+                  "WORKERS": workers, "TLS": tls,
+                  # One process is easier to trace, and may write where this one may.
+                  "MASTER": "off" if self.wrapper else "on"}  # fmt: skip
         for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
-        file = SCRATCH / f"{role}.conf"
+        file = RUN / f"{role}.conf"
         file.write_text(text)
         return [program("nginx"), "-c", file]
 
@@ -126,7 +128,7 @@ class Haproxy(Nginx):
         text = (HERE / "haproxy.cfg").read_text()
         for name, value in self.values(bind, behind).items():
             text = text.replace(f"@{name}@", str(value))
-        file = SCRATCH / f"{self.name}.cfg"
+        file = RUN / f"{self.name}.cfg"
         file.write_text(text)
         self.process = self.launch([binary, "-f", file, "-db"])
         self.wait_for_port(self.process, self.port)

@@ -3,19 +3,24 @@
 Each round measures every target once at each point, so that a change of the machine hits all of them. A target whose
 answers are wrong before or after is not reported."""
 
+import subprocess
+
 from .places import Unavailable
 from .scenario import Outcome
 
 
 class Engine:
-    def __init__(self, progress):
-        self.progress = progress
+    """`only` names the targets to measure; empty: all."""
+
+    def __init__(self, progress, only=()):
+        self.progress, self.only = progress, only
         self.running = []
 
     def run(self, scenario):
         outcome = Outcome(scenario)
         try:
-            outcome.targets, outcome.skipped = scenario.targets()
+            found, outcome.skipped = scenario.targets()
+            outcome.targets = [target for target in found if not self.only or target.name in self.only]
             self.plan(scenario, outcome)
             if scenario.is_fresh:
                 self.run_fresh(scenario, outcome)
@@ -42,7 +47,7 @@ class Engine:
                 scenario.prepare(target)
         for number in range(max((scenario.rounds(target) for target in outcome.targets), default=0)):
             for point in scenario.points():
-                for target in outcome.targets:
+                for target in list(outcome.targets):
                     if number < scenario.rounds(target):
                         self.measure(scenario, outcome, target, point, number)
         for target in list(outcome.targets):
@@ -59,9 +64,10 @@ class Engine:
                         continue
                     scenario.prepare(target)
                     self.measure(scenario, outcome, target, point, number)
-                    scenario.finish(target)
-                    self.check_after(scenario, outcome, target)
-                    self.stop(target)
+                    if target in outcome.targets:
+                        scenario.finish(target)
+                        self.check_after(scenario, outcome, target)
+                        self.stop(target)
 
     def begin(self, scenario, outcome, target):
         """Starts a target and checks it; false when it is not to be measured."""
@@ -84,10 +90,16 @@ class Engine:
         return not wrong
 
     def measure(self, scenario, outcome, target, point, number):
+        """One run; a target that cannot be measured is dropped."""
         if not scenario.measures(target, point):
             return
         self.progress.step(scenario.name, self.done, self.total, f"round {number + 1}, {target.name} {point}".strip())
-        figures = scenario.measure(target, point)
+        try:
+            figures = scenario.measure(target, point)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            outcome.wrong.append(f"{target.name} cannot be measured: {error}")
+            self.drop(outcome, target)
+            return
         outcome.runs.append(
             {"scenario": scenario.name, "target": target.name, "point": str(point), "round": number, **figures})  # fmt: skip
         self.done += 1

@@ -3,10 +3,11 @@
 import json
 import secrets
 import shutil
+from pathlib import Path
 
-from . import client, programs, transports
+from . import accounting, client, programs, transports
 from .client import Endpoint
-from .places import BINARY, ECHO_SERVER, SCRATCH, TARGET_CORE, Unavailable, free_port
+from .places import BINARY, ECHO_SERVER, RUN, TARGET_CORE, Unavailable, free_port
 from .target import Target
 
 SANDBOX_SECONDS = 3600
@@ -18,6 +19,7 @@ class Gateway(Target):
     def __init__(self, name, note, *, sandboxes=1, era="legacy", server=None, isolation="auto", workers=1, tls=False,
                  http2=False, cores=TARGET_CORE, environment=None, wrapper=(), keys=1, binary=BINARY):  # fmt: skip
         super().__init__(name, note, cores=cores)
+        self.about = note
         self.sandboxes, self.era, self.isolation, self.workers = sandboxes, era, isolation, workers
         self.server = server or ECHO_SERVER
         self.tls, self.http2, self.binary = tls, http2, binary
@@ -27,7 +29,7 @@ class Gateway(Target):
             self.transport = transports.Http2
 
     def start(self):
-        folder = SCRATCH / self.name
+        folder = RUN / self.name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         self.keys = ["e2b_" + secrets.token_hex(20) for _ in range(self.key_count)]
@@ -54,6 +56,7 @@ class Gateway(Target):
             raise
         self.require_protocols()
         self.endpoints = [self.create() for _ in range(self.sandboxes)]
+        self.note = self.about + ("" if self.has_jails() else ", servers without jails")
 
     def require_protocols(self):
         if self.tls and not transports.speaks_tls(self.port, self.certificate):
@@ -61,6 +64,11 @@ class Gateway(Target):
         if self.http2 and not transports.speaks_http2(self.port, self.certificate):
             within = "within TLS" if self.tls else "without TLS (prior knowledge)"
             raise Unavailable(f"this gateway does not serve HTTP/2 {within}")
+
+    def has_jails(self):
+        """True when bubblewrap is among the gateway's descendants."""
+        names = (Path(f"/proc/{pid}/comm") for pid in accounting.with_descendants(self.process.pid))
+        return any(name.exists() and name.read_text().strip() == "bwrap" for name in names)
 
     def request(self, method, path, body=None, key=0, connection=None):
         """One request of the control API: status and data."""
@@ -93,7 +101,7 @@ class Gateway(Target):
 
     def stop(self):
         super().stop()
-        shutil.rmtree(SCRATCH / self.name / "state", ignore_errors=True)
+        shutil.rmtree(RUN / self.name / "state", ignore_errors=True)
 
 
 def last_line(error):

@@ -8,14 +8,14 @@ import subprocess
 
 from .accounting import Meter
 from .latency import Latencies
-from .places import HERE, LOAD_CORE, SCRATCH, program
+from .places import HERE, LOAD_CORE, RUN, program
 
 GRACE_SECONDS = 60
 
 
 def wrk(target, connections, seconds, text_bytes, method="tools/call", threads=1, cores=LOAD_CORE):
     """A closed loop over HTTP/1.1, with TLS when the target has a certificate."""
-    file = SCRATCH / f"{target.name}.endpoints"
+    file = RUN / f"{target.name}.endpoints"
     file.write_text("".join(endpoint.line + "\n" for endpoint in target.endpoints))
     scheme = "https" if target.certificate else "http"
     script = str(HERE / "load.lua")
@@ -44,7 +44,7 @@ def h2load(target, connections, streams, seconds, text_bytes):
     """A closed loop over HTTP/2 with `streams` requests at a time on each connection, all to the first endpoint and
     with one id, since h2load sends the same bytes each time."""
     endpoint = target.endpoints[0]
-    body, log = SCRATCH / f"{target.name}.body", SCRATCH / f"{target.name}.h2log"
+    body, log = RUN / f"{target.name}.body", RUN / f"{target.name}.h2log"
     body.write_text(json.dumps(endpoint.call_message(1, "x" * text_bytes), separators=(",", ":")))
     log.unlink(missing_ok=True)
     scheme = "https" if target.certificate else "http"

@@ -8,6 +8,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent
 SCRATCH = Path(os.environ.get("MCP_GATEWAY_BENCH_DIR", ROOT / ".build-bench"))
+# What one run leaves behind: logs, configurations, state; emptied by the next.
+RUN = SCRATCH / "run"
 VENVS = Path(os.environ.get("MCP_GATEWAY_VENVS", ROOT / ".build-venvs"))
 BINARY = Path(os.environ.get("MCP_GATEWAY_BINARY", ROOT / ".build/release/mcp-gateway"))
 ECHO = SCRATCH / "echo"

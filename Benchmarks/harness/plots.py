@@ -50,7 +50,7 @@ class Scale:
     def ticks(self):
         if self.is_logarithmic:
             return [10.0**power for power in range(self.first, self.last + 1)]
-        return [self.most * part / 4 for part in range(5)]
+        return [float(f"{self.most * part / 4:.3g}") for part in range(5)]
 
 
 def document(height, parts):
@@ -79,7 +79,7 @@ def bars(title, axis, groups, ours):
     height = TOP + sum(ROW * len(members) + (26 if heading else 8) for heading, members in groups) + 30
     parts = [text(12, 20, title, weight="bold"), text(12, 37, axis, fill="#666")]
     parts += [line(scale(tick), TOP, scale(tick), height - 26, "#e4e4e4") for tick in scale.ticks()]
-    parts += [text(scale(tick), height - 10, number(tick), "middle", fill="#666") for tick in scale.ticks()]
+    parts += [text(scale(tick), height - 10, f"{tick:,g}", "middle", fill="#666") for tick in scale.ticks()]
     y = TOP
     for heading, members in groups:
         if heading:
@@ -111,7 +111,7 @@ def curves(title, series, ours):
     parts = [text(12, 20, title, weight="bold"), text(12, 37, "latency in µs by percentile, all rounds", fill="#666")]
     for tick in scale.ticks():
         parts += [line(across(0), scale(tick), across(last), scale(tick), "#e4e4e4"),
-                  text(across(0) - 6, scale(tick) + 4, number(tick), "end", fill="#666")]  # fmt: skip
+                  text(across(0) - 6, scale(tick) + 4, f"{tick:,g}", "end", fill="#666")]  # fmt: skip
     for at in (0, 50, 90, 99, 99.9, 99.99):
         if at <= last:
             parts.append(text(across(at), bottom + 18, f"{at:g} %", "middle", fill="#666"))

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from .places import ECHO, HERE, PYTHON, ROOT, SCRATCH, SEARCH_PATH, VENVS, Unavailable
+from .places import HERE, PYTHON, ROOT, RUN, SCRATCH, SEARCH_PATH, VENVS, Unavailable
 
 # What nothing works without, and what only some scenarios or anchors need: program and Debian package.
 NEEDED = {"wrk": "wrk", "gcc": "gcc", "taskset": "util-linux", "nginx": "nginx", "openssl": "openssl"}
@@ -51,12 +51,14 @@ def check_packages(may_install):
 def compile_programs():
     SCRATCH.mkdir(parents=True, exist_ok=True)
     # Servers run as other users in their jails and must be able to reach the programs.
-    SCRATCH.chmod(0o755)
+    shutil.rmtree(RUN, ignore_errors=True)
+    RUN.mkdir()
+    for folder in (SCRATCH, RUN):
+        folder.chmod(0o755)
     for name, source in SOURCES.items():
         compile_one(source, SCRATCH / name, ["-static"])
     for name, source in PRELOADS.items():
         compile_one(source, SCRATCH / f"{name}.so", ["-shared", "-fPIC"])
-    return ECHO
 
 
 def compile_one(source, program, flags):

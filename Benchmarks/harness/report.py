@@ -16,7 +16,7 @@ class Summary:
         self.notes = {target.name: target.note for target in outcome.targets}
         self.beside = {target.name: target.beside for target in outcome.targets}
         self.names = list(self.notes)
-        self.ours = {name for name in self.names if not self.beside[name] or name.startswith("gateway")}
+        self.ours = {name for name in self.names if name.startswith("gateway")}
         seen = dict.fromkeys(one["point"] for one in outcome.runs)
         self.points = [str(point) for point in self.scenario.points() if str(point) in seen]
 
@@ -46,8 +46,11 @@ class Summary:
             if found and brief and column.key != self.scenario.primary:
                 found = found[:1] * 3
             cells.append(shown(found, column.digits, column.scale) if found else "–")
-        found = self.ratio(name, point)
-        return cells + [f"{shown(found, 2)} ({self.beside[name]})" if found else "–"] * bool(self.scenario.primary)
+        if self.scenario.primary:
+            found = self.ratio(name, point)
+            digits = 2 if found and found[0] >= 0.1 else 4
+            cells.append(f"{shown(found, digits)} ({self.beside[name]})" if found else "–")
+        return cells
 
     def headings(self):
         return [column.heading for column in self.scenario.columns] + [RATIO] * bool(self.scenario.primary)
@@ -89,7 +92,8 @@ class Summary:
         return found
 
     def point_title(self, point):
-        return f"{point} connections" if point.isdigit() and self.scenario.name in ("calls", "tls", "lists") else point
+        unit = self.scenario.point_unit
+        return f"{point} {unit.removesuffix('s') if point == '1' else unit}".strip() if point else ""
 
 
 def shown(values, digits, scale=1):
@@ -103,16 +107,17 @@ def terminal(outcome):
     summary = Summary(outcome)
     lines = ["", f"== {outcome.scenario.title}"]
     if outcome.runs:
-        rows = [["", "", *summary.headings()]]
+        rows = [["", *summary.headings()]]
         for point in summary.points:
+            title = summary.point_title(point)
             for name in summary.names:
                 if summary.runs(name, point):
-                    rows.append([point, name, *summary.row(name, point, brief=True)])
+                    rows.append([f"{title}, {name}" if title else name, *summary.row(name, point, brief=True)])
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:
-            cells = [cell.ljust(width) if at < 2 else cell.rjust(width)
+            cells = [cell.rjust(width) if at else cell.ljust(width)
                      for at, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-            lines.append("  ".join(cells).strip() if not any(widths[:1]) else "  ".join(cells).rstrip())
+            lines.append("  ".join(cells).rstrip())
     lines += [f"   wrong: {sentence}" for sentence in outcome.wrong]
     lines += [f"   not measured: {sentence}" for sentence in outcome.skipped]
     return "\n".join(lines)

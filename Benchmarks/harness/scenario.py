@@ -35,10 +35,12 @@ class Scenario:
     # The figure that targets are compared by; smaller is better.
     primary = ""
     primary_title = ""
+    # What a point is a number of, for headings.
+    point_unit = ""
     # True: a target is started anew for each run and alone.
     is_fresh = False
-    # Of `options.rounds`, at the most.
-    rounds_max = 1000
+    # Of `options.rounds`, at the most; and where time is short.
+    rounds_max, rounds_quick = 1000, 2
 
     def __init__(self, options):
         self.options = options
@@ -74,4 +76,6 @@ class Scenario:
 
     def rounds(self, target):
         count = min(self.options.rounds, self.rounds_max)
-        return 1 if self.options.quick and target.is_slow else count
+        if not self.options.quick:
+            return count
+        return 1 if target.is_slow else min(count, self.rounds_quick)

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 from .client import BOTH, INITIALIZE, LEGACY, META, MODERN
-from .places import LOAD_CORE, SCRATCH
+from .places import LOAD_CORE, RUN, SCRATCH
 
 OPEN_SECONDS = 180
 
@@ -56,7 +56,7 @@ class Streams:
     """`records` are pairs of requests, one pair for each connection."""
 
     def __init__(self, name, port, records):
-        file = SCRATCH / f"{name}.records"
+        file = RUN / f"{name}.records"
         with open(file, "wb") as out:
             for first, second in records:
                 out.write(f"{len(first)} {len(second)}\n".encode() + first + second)

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from . import client
-from .places import SCRATCH, TARGET_CORE, free_port
+from .places import RUN, TARGET_CORE, free_port
 from .transports import Http1
 
 START_SECONDS = 60
@@ -42,7 +42,7 @@ class Target:
 
     @property
     def log(self):
-        return SCRATCH / f"{self.name}.log"
+        return RUN / f"{self.name}.log"
 
     def begin(self):
         """Everything of an earlier start is forgotten."""

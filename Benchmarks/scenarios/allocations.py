@@ -4,7 +4,7 @@ import struct
 
 from harness.anchors import Haproxy, Nginx, installed
 from harness.gateway import Gateway
-from harness.places import SCRATCH
+from harness.places import RUN, SCRATCH
 from harness.scenario import Column, Scenario
 
 COUNTS = ("malloc", "calloc", "realloc", "aligned")
@@ -30,7 +30,7 @@ class Allocations(Scenario):
     rounds_max = 2
 
     def targets(self):
-        self.folder = SCRATCH / "counters"
+        self.folder = RUN / "counters"
         self.folder.mkdir(exist_ok=True)
         environment = {"LD_PRELOAD": str(SCRATCH / "allocations.so"), "COUNTERS": str(self.folder)}
         isolation = self.options.isolation

@@ -61,4 +61,5 @@ class Answers(Scenario):
 
     def measure(self, target, point):
         wrong = client.mistakes(target.endpoints, WAYS[point])
-        return {"answers": CHECKING_CLIENTS * CHECKING_CALLS, "wrong": len(wrong), "bad": len(wrong), "first_wrong": wrong[0] if wrong else ""}
+        count = CHECKING_CLIENTS * CHECKING_CALLS
+        return {"answers": count, "wrong": len(wrong), "bad": len(wrong), "first_wrong": "".join(wrong[:1])}

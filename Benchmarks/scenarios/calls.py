@@ -24,15 +24,18 @@ READING = (
 
 class CallScenario(Scenario):
     columns = FIGURES
+    point_unit = "connections"
     primary, primary_title = "cpu_us", "CPU per request, µs"
 
     def prepare(self, target):
-        load.wrk(target, 8, 1, self.options.bytes)
+        if not (self.options.quick and target.is_slow):
+            load.wrk(target, 8, 1, self.options.bytes)
 
 
 class Calls(CallScenario):
     name = "calls"
     title = "tools/call over HTTP/1.1"
+    rounds_quick = 3
     about = (
         "A call of an echo tool with a short text through a stdio server, as wrk sends it. `_64` spreads the calls "
         "over 64 sandboxes, each with a server of its own. nginx and haproxy pass the call to an nginx that answers a "
@@ -88,6 +91,7 @@ class Http2Calls(CallScenario):
         "All calls go to one sandbox. " + READING
     )
     tls = False
+    point_unit = "connections × streams"
 
     def targets(self):
         program("h2load")
@@ -114,5 +118,3 @@ class Http2TLSCalls(Http2Calls):
     title = "tools/call over HTTP/2 within TLS"
     about = "As above, negotiated within TLS 1.3. " + READING
     tls = True
-
-

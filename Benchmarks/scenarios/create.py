@@ -35,8 +35,14 @@ class Process(Target):
         return []
 
     def first_list(self):
-        child = subprocess.Popen(["taskset", "-c", TARGET_CORE, *self.command], stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, close_fds=False)  # fmt: skip
+        # A child has its parent's cores; taskset would be one more program to start.
+        cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {int(TARGET_CORE)})
+        try:
+            child = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL, close_fds=False)  # fmt: skip
+        finally:
+            os.sched_setaffinity(0, cores)
         for ident, method, params in ((1, "initialize", INITIALIZE), (2, "tools/list", {})):
             message = {"jsonrpc": "2.0", "id": ident, "method": method, "params": params}
             child.stdin.write(json.dumps(message).encode() + b"\n")
@@ -70,7 +76,7 @@ class Create(Scenario):
 
     def targets(self):
         ours = [Gateway("gateway_create", "servers in jails", isolation="auto"),
-                Gateway("gateway_create_bare", "without isolation", isolation="none")]  # fmt: skip
+                Gateway("gateway_create_bare", "isolation none", isolation="none")]  # fmt: skip
         if self.options.isolation != "auto":
             ours = [Gateway("gateway_create", f"isolation {self.options.isolation}", isolation=self.options.isolation)]
         processes = [Process("process", "fork and exec, alone", "gateway_create")]
@@ -147,7 +153,7 @@ class Burst(Scenario):
         isolation = self.options.isolation
         ours = [Gateway("gateway_burst", f"isolation {isolation}", isolation=isolation)]
         if isolation == "auto":
-            ours.append(Gateway("gateway_burst_bare", "without isolation", isolation="none"))
+            ours.append(Gateway("gateway_burst_bare", "isolation none", isolation="none"))
         return [*ours, Process("process", "fork and exec, alone", "gateway_burst")], []
 
     def measure(self, target, point):

@@ -32,6 +32,7 @@ class FanOut(Scenario):
         Column("p99_us", "p99 µs", 0),
         Column("max_us", "last µs", 0),
     )
+    point_unit = "streams"
     primary, primary_title = "cpu_us", "CPU per stream and event, µs"
 
     def __init__(self, options):

@@ -11,13 +11,18 @@ from harness.scenario import Column, Scenario
 # Sessions of one sandbox are bounded; so are those that the Python peers bear.
 STREAMS_PER_SANDBOX = 500
 PEER_STREAMS = 500
-WATCH_SECONDS = 2
+WATCH_SECONDS = 5
 
 
 class Idle(Scenario):
     is_fresh = True
-    rounds_max = 3
+    rounds_max, rounds_quick = 3, 1
     primary, primary_title = "bytes_each", "user-space bytes each"
+
+    @property
+    def point_unit(self):
+        return self.many
+
     # What one is called, and many.
     what, many = "", ""
 
@@ -36,7 +41,7 @@ class Idle(Scenario):
         return [self.options.idle]
 
     def rounds(self, target):
-        return 1 if self.options.quick or target.is_slow else min(self.options.rounds, self.rounds_max)
+        return 1 if target.is_slow else super().rounds(target)
 
     def weigh(self, target, make):
         """Anonymous memory before and after `make` has made so many, and the CPU they use while nothing happens."""
@@ -47,10 +52,11 @@ class Idle(Scenario):
         elapsed = time.monotonic() - began
         after = accounting.settled_memory(pids)
         used = accounting.usage(pids).nanoseconds
-        time.sleep(WATCH_SECONDS)
+        watch = 1 if self.options.quick else WATCH_SECONDS
+        time.sleep(watch)
         used = accounting.usage(pids).nanoseconds - used
         return {"count": count, "bytes_each": (after - before) / max(count, 1), "empty_bytes": before,
-                "full_bytes": after, "open_ms": elapsed * 1000, "idle_cpu_ms": used / 1e6 / WATCH_SECONDS}  # fmt: skip
+                "full_bytes": after, "open_ms": elapsed * 1000, "idle_cpu_ms": used / 1e6 / watch}  # fmt: skip
 
 
 class Held(Idle):
@@ -99,7 +105,7 @@ class IdleStreams(Held):
         self.source = Events("", "events_for_idle", LOAD_CORE)
         self.source.begin()
         anchors, missing = installed(
-            Events("gateway_streams"),
+            Events(""),
             Nginx("nginx_streams", "nginx as a proxy", "gateway_streams", upstream=self.source.port),
             Haproxy("haproxy_streams", "haproxy as a proxy", "gateway_streams", upstream=self.source.port),
             MCPProxy("gateway_streams", sessions=16), FastMCP("gateway_streams", sessions=16))  # fmt: skip

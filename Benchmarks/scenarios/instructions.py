@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -9,7 +10,7 @@ import time
 from harness import accounting
 from harness.anchors import Bound, Nginx, installed
 from harness.gateway import Gateway
-from harness.places import BINARY, SCRATCH, program
+from harness.places import BINARY, RUN, SCRATCH, program
 from harness.scenario import Column, Scenario
 
 from .allocations import CONNECTIONS, WARM_CALLS, run
@@ -32,12 +33,13 @@ class Instructions(Scenario):
 
     def targets(self):
         wrapper = [program("valgrind"), "--tool=callgrind", "--instr-atstart=no", "--dump-instr=no"]
-        stripped = SCRATCH / "mcp-gateway-stripped"
+        stripped = RUN / "mcp-gateway-stripped"
         subprocess.run([program("objcopy"), "--strip-debug", BINARY, stripped], check=True)
         environment = {"LD_PRELOAD": str(SCRATCH / "plain_clone.so")}
 
         def traced(name):
-            return [*wrapper, f"--callgrind-out-file={SCRATCH}/{name}.callgrind.%p"]
+            remove_dumps(RUN / f"{name}.callgrind")
+            return [*wrapper, f"--callgrind-out-file={RUN}/{name}.callgrind.%p"]
 
         ours = [
             Gateway(name, f"{era} requests", sandboxes=4, era=era, isolation="none", binary=stripped,
@@ -56,12 +58,11 @@ class Instructions(Scenario):
         bad = run(open_ends, WARM_CALLS // 4)
         control("--instr=on", target)
         bad += run(open_ends, calls)
-        control("--instr=off", target)
+        # Before counting is switched off, which would forget the counts.
+        control("--dump", target)
         for _, connection in open_ends:
             connection.close()
-        file = SCRATCH / f"{target.name}.callgrind"
-        control("--dump", target)
-        total, functions = read_dump(file)
+        total, functions = read_dump(RUN / f"{target.name}.callgrind")
         if not total:
             raise RuntimeError(f"{target.name}: callgrind has counted nothing")
         return {"calls": calls, "bad": bad, "instructions": total / calls, "functions": functions}
@@ -97,8 +98,20 @@ def read_dump(file):
     if dump is None:
         return 0, []
     done = subprocess.run(["callgrind_annotate", dump], capture_output=True, text=True)
-    rows = re.findall(r"^ *([\d,]+) \(.*?\) +\S*?:(.+?)(?: \[.*)?$", done.stdout, re.MULTILINE)
+    rows = re.findall(r"^ *([\d,]+) \(.*?\) +\S*?:(.+?)(?: \[.*)?$", demangled(done.stdout), re.MULTILINE)
     functions = [{"share": int(count.replace(",", "")) / best, "name": name[:160]} for count, name in rows]
+    remove_dumps(file)
+    return best, functions[:SHOWN_FUNCTIONS]
+
+
+def remove_dumps(file):
     for one in file.parent.glob(file.name + "*"):
         one.unlink()
-    return best, functions[:SHOWN_FUNCTIONS]
+
+
+def demangled(text):
+    """With Swift's names as they are written, where there is a toolchain."""
+    if not shutil.which("swift"):
+        return text
+    done = subprocess.run(["swift", "demangle", "--simplified"], input=text, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else text

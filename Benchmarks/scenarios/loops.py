@@ -20,6 +20,7 @@ class Loops(Scenario):
         Column("p50_us", "p50 µs", 0),
         Column("p99_us", "p99 µs", 0),
     )
+    point_unit = "connections"
     primary, primary_title = "cost_us", "loop time per request (CPU / loops), µs"
 
     @property

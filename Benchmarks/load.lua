@@ -1,19 +1,23 @@
--- wrk script: tools/call of the echo tool, cycling over the endpoints in the file that LOAD_ENDPOINTS names.
--- A line there: PATH TOKEN TOOL ERA [SESSION]. LOAD_BYTES is the length of the echoed text.
+-- wrk script: the method that LOAD_METHOD names, cycling over the endpoints in the file that LOAD_ENDPOINTS names.
+-- A line there: PATH TOKEN TOOL ERA [SESSION]. LOAD_BYTES is the length of the text that tools/call has echoed.
 local endpoints = {}
 for line in io.lines(os.getenv("LOAD_ENDPOINTS")) do
   local path, token, tool, era, session = line:match("^(%S+) (%S+) (%S+) (%S+) ?(%S*)$")
   endpoints[#endpoints + 1] = { path = path, token = token, tool = tool, era = era, session = session }
 end
+local method = os.getenv("LOAD_METHOD")
+local isCall = method == "tools/call"
 local text = string.rep("x", tonumber(os.getenv("LOAD_BYTES")))
 local meta = '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",'
   .. '"io.modelcontextprotocol/clientInfo":{"name":"wrk","version":"1"},'
-  .. '"io.modelcontextprotocol/clientCapabilities":{}},'
+  .. '"io.modelcontextprotocol/clientCapabilities":{}}'
 
 for _, endpoint in ipairs(endpoints) do
   local modern = endpoint.era == "modern"
-  endpoint.tail = ',"method":"tools/call","params":{' .. (modern and meta or "")
-    .. '"name":"' .. endpoint.tool .. '","arguments":{"text":"' .. text .. '"}}}'
+  local members = {}
+  if modern then members[#members + 1] = meta end
+  if isCall then members[#members + 1] = '"name":"' .. endpoint.tool .. '","arguments":{"text":"' .. text .. '"}' end
+  endpoint.tail = ',"method":"' .. method .. '","params":{' .. table.concat(members, ",") .. "}}"
   endpoint.headers = {
     ["Authorization"] = "Bearer " .. endpoint.token,
     ["Content-Type"] = "application/json",
@@ -21,8 +25,8 @@ for _, endpoint in ipairs(endpoints) do
     ["MCP-Protocol-Version"] = modern and "2026-07-28" or "2025-06-18",
   }
   if modern then
-    endpoint.headers["Mcp-Method"] = "tools/call"
-    endpoint.headers["Mcp-Name"] = endpoint.tool
+    endpoint.headers["Mcp-Method"] = method
+    if isCall then endpoint.headers["Mcp-Name"] = endpoint.tool end
   elseif endpoint.session ~= "" then
     endpoint.headers["Mcp-Session-Id"] = endpoint.session
   end
@@ -39,8 +43,14 @@ end
 
 function done(summary, latency)
   local errors = summary.errors
-  io.write(string.format(
-    'RESULT {"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"max":%d,"bad":%d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+  io.write(string.format('RESULT {"requests":%d,"microseconds":%d,"bytes":%d,"bad":%d}\n',
+    summary.requests, summary.duration, summary.bytes,
     errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+  -- Every latency that was seen, in microseconds, and how often.
+  io.write("LATENCIES")
+  for i = 1, #latency do
+    local value, count = latency(i)
+    io.write(string.format(" %d:%d", value, tonumber(count)))
+  end
+  io.write("\n")
 end

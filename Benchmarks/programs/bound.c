@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -39,8 +40,8 @@ struct child {
     int input, output;
     char *pending;
     int pending_count, pending_room, is_dirty;
-    char answers[ANSWER_BYTES];
-    int answers_count;
+    char *answers;
+    int answers_count, answers_room;
     struct waiter queue[WAITING];
     unsigned first, next;
 };
@@ -86,20 +87,30 @@ static void start(int number, char **command) {
     fcntl(child->output, F_SETFL, O_NONBLOCK);
     child->pending_room = 4096;
     child->pending = malloc(4096);
+    child->answers_room = ANSWER_BYTES;
+    child->answers = malloc(ANSWER_BYTES);
+    if (!child->pending || !child->answers) fail("malloc");
     watch(child->output, CHILD, number);
+}
+
+/* Waits for a reader that is slow: with large answers there is one client at a time. */
+static int send_all(int descriptor, const char *bytes, int count) {
+    for (int sent = 0; sent < count;) {
+        ssize_t n = send(descriptor, bytes + sent, (size_t)(count - sent), MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN) return -1;
+        if (n > 0) sent += (int)n;
+        else if (sent < count) poll(&(struct pollfd){.fd = descriptor, .events = POLLOUT}, 1, -1);
+    }
+    return 0;
 }
 
 static void answer(int descriptor, const char *body, int count) {
     static char message[HEAD_BYTES + ANSWER_BYTES];
     int total = snprintf(message, HEAD_BYTES,
                          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", count);
-    memcpy(message + total, body, (size_t)count);
-    total += count;
-    for (int sent = 0; sent < total;) {
-        ssize_t n = send(descriptor, message + sent, (size_t)(total - sent), MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN) return;
-        if (n > 0) sent += (int)n;
-    }
+    int copied = count < ANSWER_BYTES ? count : 0;
+    memcpy(message + total, body, (size_t)copied);
+    if (send_all(descriptor, message, total + copied) == 0) send_all(descriptor, body + copied, count - copied);
 }
 
 static void forward(int descriptor, const char *head, int head_count, const char *body, int count) {
@@ -169,7 +180,12 @@ static void read_client(int descriptor) {
 
 static void read_child(int number) {
     struct child *child = &children[number];
-    ssize_t n = read(child->output, child->answers + child->answers_count, (size_t)(ANSWER_BYTES - child->answers_count));
+    if (child->answers_count == child->answers_room) {
+        child->answers = realloc(child->answers, (size_t)(child->answers_room *= 2));
+        if (!child->answers) fail("realloc");
+    }
+    int room = child->answers_room - child->answers_count;
+    ssize_t n = read(child->output, child->answers + child->answers_count, (size_t)room);
     if (n < 0 && errno == EAGAIN) return;
     if (n <= 0) exit(5);
     int seen = child->answers_count, from = 0;

@@ -55,7 +55,9 @@ final class HTTP2Connection: ClientConnection {
         request.bytes.withBytes { _ in
             if let origin = request.head[.origin] { exchange.origin = Array(origin.of(request.headBytes)) }
             exchanges[id] = exchange
-            state.route(self, self.exchange(id), request.head, request.headBytes, request.body)
+            withUnsafePointer(to: request.head) {
+                state.route(self, self.exchange(id), $0, request.headBytes, request.body)
+            }
         }
     }
 

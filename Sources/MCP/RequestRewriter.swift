@@ -53,8 +53,10 @@ public enum RequestRewriter {
             splice.replace(envelope.pointee.metaProgressToken, with: id)
         }
         // Keys and state of the gateway's own making mean nothing to the child.
-        if dropsEnvelope, envelope.inputResponses.isPresent || envelope.requestState.isPresent {
-            splice.remove(["inputResponses", "requestState"], from: envelope.params)
+        if dropsEnvelope,
+            envelope.pointee.inputResponses.isPresent || envelope.pointee.requestState.isPresent
+        {
+            splice.remove(["inputResponses", "requestState"], from: envelope.pointee.params)
         }
         if let range = targetRange(envelope, method, body) {
             switch target {

@@ -56,11 +56,11 @@ public enum ResponseRewriter {
             guard envelope.pointee.resultIsObject else {
                 throw .serverFailed("the server's answer is malformed: result is not an object")
             }
-            if call.server == .modern { try checkType(line, envelope, call) }
+            if call.server == .modern { try checkType(line, envelope.pointee, call) }
             if call.isModern {
                 addModernMembers(&splice, line, envelope, call.method)
             } else if call.server == .modern {
-                dropModernMembers(&splice, line, envelope)
+                dropModernMembers(&splice, line, envelope.pointee)
             }
             if let mapped = call.mappedURI {
                 mapContents(&splice, line, envelope, original: mapped.original, exposed: mapped.exposed)
@@ -74,7 +74,7 @@ public enum ResponseRewriter {
             if call.isModern, code == RPCCode.legacyURLElicitationRequired {
                 throw .missingCapability(.elicitationURL)
             }
-            let told = northCode(code, isModern: call.isModern, isRead: isNotFound(line, envelope, call))
+            let told = northCode(code, isModern: call.isModern, isRead: isNotFound(line, envelope.pointee, call))
             if told != code { replaceCode(&splice, line, envelope, with: told) }
             return Response(
                 body: splice, httpStatus: call.isModern ? RPCCode.modernStatus(relaying: told) : 200)

@@ -22,6 +22,8 @@ public enum HTTP2Limits {
     public static let heldBodyBytes = 8 * 1024 * 1024
     /// Bytes of a stream's window after which a body of unknown length asks for room to go on.
     public static let unannouncedBodyBytes = 32 * 1024
+    /// Bytes of a body that are read and dropped beyond the limit, when its request was answered before its end.
+    public static let droppedBodyBytes = 16 * 1024 * 1024
     /// Bytes that may wait in the connection's outbox before no more is taken from the streams: two full
     /// socket buffers, so that a slow reader's backlog stays in its streams, where it is counted.
     public static let outputBytes = 256 * 1024
@@ -72,6 +74,8 @@ public enum HTTP2Limits {
     /// Seconds until a request's whole body must have come: base, and one more for each so many bytes.
     public static let bodySecondsBase = 30
     public static let bodyBytesPerSecond = 16 * 1024
+    /// Seconds for which the rest of such a body is read.
+    public static let lingerSeconds = 10
     /// Seconds in which an answer must get on by `progressBytes` or end: zero and one-byte windows.
     public static let stalledSeconds = 30
     public static let progressBytes = 1024

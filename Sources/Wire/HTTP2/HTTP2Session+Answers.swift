@@ -32,7 +32,7 @@ extension HTTP2Session {
         }
         stream.phase = hasBody ? .answering : .ended
         stream.stalledSince = now
-        if !hasBody { dropRequest(stream) }
+        if !hasBody { lingerIfNeeded(stream) }
         return true
     }
 
@@ -60,11 +60,11 @@ extension HTTP2Session {
         return framing != .none && framing != .length(0)
     }
 
-    /// RFC 9113 §8.1: after the end of an early answer the rest of the request is not wanted.
-    func dropRequest(_ stream: HTTP2Stream) {
-        guard let native, !stream.requestEnded else { return }
-        stream.wasResetByUs = true
-        _ = ce_http2_reset(native, stream.id, HTTP2ErrorCode.noError.rawValue)
+    /// The answer has ended before its request. RFC 9113 §8.1 lets us reset the stream at once, but curl 7.88
+    /// then loses the answer and httpx waits for its window for ever: the rest is read and dropped for a while.
+    func lingerIfNeeded(_ stream: HTTP2Stream) {
+        guard !stream.requestEnded else { return }
+        stream.deadline = now.advanced(milliseconds: HTTP2Limits.lingerSeconds * 1000)
     }
 
     /// `100 (Continue)`: the body is awaited.

@@ -60,13 +60,13 @@ extension HTTP2Session {
 
     private func endOfBody(_ stream: HTTP2Stream) -> Int32 {
         guard let native, !stream.trailers.isEmpty else {
-            dropRequest(stream)
+            lingerIfNeeded(stream)
             return Int32(CE_HTTP2_BODY_ENDS)
         }
         block.lines.append(stream.trailers)
         stream.trailers = []
         let error = block.submit(status: nil) { ce_http2_trailers(native, stream.id, $0, $1) }
-        dropRequest(stream)
+        lingerIfNeeded(stream)
         return Int32(error == 0 ? CE_HTTP2_BODY_ENDS_BEFORE_TRAILERS : CE_HTTP2_BODY_ENDS)
     }
 
@@ -123,6 +123,7 @@ extension HTTP2Session {
 
     private func tick(_ stream: HTTP2Stream) {
         if let deadline = stream.deadline, now > deadline {
+            if stream.phase == .ended { return reset(stream, .noError) }
             return refuse(stream, Refusal(408, "The request body did not arrive in time."))
         }
         let isSending = stream.outputEnds || !stream.output.isEmpty

@@ -158,8 +158,9 @@ extension HTTP2Session {
     func received(_ bytes: UnsafeRawBufferPointer, _ id: UInt32) {
         guard let native else { return }
         _ = ce_http2_consume_connection(native, bytes.count)
-        guard let stream = stream(id), stream.phase == .body else { return }
+        guard let stream = stream(id) else { return }
         stream.bodyCount += bytes.count
+        guard stream.phase == .body else { return drop(bytes.count, of: stream) }
         guard stream.bodyCount <= bodyBytesMax else { return refuse(stream, bodyTooLong) }
         stream.request.append(bytes)
         stream.unconsumed += bytes.count
@@ -167,6 +168,16 @@ extension HTTP2Session {
             askForRoom(stream, bodyBytesMax)
         }
         if stream.grantedBytes > 0 { openWindow(stream) }
+    }
+
+    /// The body of a request that was answered early.
+    private func drop(_ count: Int, of stream: HTTP2Stream) {
+        stream.unconsumed += count
+        if stream.bodyCount <= bodyBytesMax + HTTP2Limits.droppedBodyBytes {
+            openWindow(stream)
+        } else if stream.phase == .ended, stream.output.isEmpty {
+            reset(stream, .noError)
+        }
     }
 
     /// The body may be longer than what one window lets through.
@@ -238,6 +249,7 @@ extension HTTP2Session {
     func reset(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         stream.phase = .ended
         stream.deadline = nil
+        stream.wasResetByUs = true
         stream.output.removeAll()
         leaveRoom(stream)
         if let native { _ = ce_http2_reset(native, stream.id, code.rawValue) }

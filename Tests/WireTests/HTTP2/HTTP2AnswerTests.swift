@@ -134,14 +134,42 @@ import Wire
         #expect(peer.body(1) == "a")
     }
 
-    @Test("an answer before the end of the request stops the upload without blame")
+    @Test(
+        "after an early answer the rest of the upload is read and dropped, then the stream is reset without blame"
+    )
     func early() {
         let peer = HTTP2Peer.ready(bodyBytesMax: 10)
-        peer.send(.headers(1, Block.request("POST", [("content-length", "11")]), end: false))
-        #expect(peer.status(1) == ":status: 413")
-        let kinds = peer.frames.filter { $0.stream == 1 }.map(\.type)
-        #expect(kinds == [1, 0, 3], "head, body, then the reset")
+        let post = Block.request("POST", [("content-length", "70000")])
+        peer.send(.headers(1, post, end: false), .headers(3, post, end: false))
+        for stream: UInt32 in [1, 3] {
+            #expect(peer.status(stream) == ":status: 413")
+            #expect(peer.hasEnded(stream))
+            for _ in 0..<4 { peer.send(.data(stream, [UInt8](repeating: 0x61, count: 16_000))) }
+            #expect(peer.frames.contains { $0.type == 8 && $0.stream == stream }, "its window is kept open")
+        }
+        peer.send(.data(3, [UInt8](repeating: 0x61, count: 6000), end: true))
+        #expect(peer.session.openStreams == 1 && peer.resetCode(3) == nil)
+        peer.advance(seconds: 10)
+        #expect(peer.resetCode(1) == nil)
+        peer.advance(seconds: 1)
         #expect(peer.resetCode(1) == 0)
+        #expect(peer.session.openStreams == 0 && peer.requests.isEmpty)
+        peer.send(.data(1, [1]))
+        #expect(peer.isAlive)
+    }
+
+    @Test("no more is dropped than its limit")
+    func dropped() {
+        let peer = HTTP2Peer.ready(bodyBytesMax: 10)
+        peer.send(.headers(1, Block.post, end: false))
+        var sent = 0
+        while peer.resetCode(1) == nil, sent < 20 << 20 {
+            peer.send(.data(1, [UInt8](repeating: 0x61, count: 16_000)))
+            sent += 16_000
+        }
+        #expect(peer.status(1) == ":status: 413" && peer.resetCode(1) == 0)
+        #expect(sent > HTTP2Limits.droppedBodyBytes && sent < HTTP2Limits.droppedBodyBytes + 32_100)
+        #expect(peer.goaway == nil)
     }
 
     // MARK: Flow control

@@ -74,7 +74,6 @@ struct Budget {
     }
 
     private mutating func leak(until now: Instant) {
-        guard now > last else { return }
         // An hour empties any bucket; the product cannot overflow.
         let elapsed = min(now.milliseconds(since: last), 3_600_000)
         guard elapsed > 0 else { return }

@@ -49,12 +49,8 @@ extension HTTP2Session {
                 return 0
             }
         }
-        if count == pending || count >= HTTP2Limits.worthyDataBytes {
-            glitches.sentData()
-        } else {
-            // The peer's window is what made it so small.
-            note(.control)
-        }
+        // A frame that the peer's window made tiny accounts for no WINDOW_UPDATE.
+        if count == pending || count >= HTTP2Limits.worthyDataBytes { glitches.sentData() }
         return count
     }
 

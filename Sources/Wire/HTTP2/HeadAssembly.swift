@@ -78,6 +78,7 @@ struct HeadAssembly: ~Copyable {
     private mutating func addLine(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         if !hasRequestLine { writeRequestLine() }
         // A line end inside would begin another field. nghttp2 lets none through; this must hold without it.
+        for byte in name where !ASCII.isToken(byte) { isMalformed = true }
         for byte in value where byte == ASCII.carriageReturn || byte == ASCII.lineFeed { isMalformed = true }
         guard !isMalformed else { return }
         if !authority.isEmpty, isSame(name, "host") {

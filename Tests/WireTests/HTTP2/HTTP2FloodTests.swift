@@ -150,18 +150,17 @@ private let enhanceYourCalm: UInt32 = 11
         #expect(times <= HTTP2Limits.controlsBurst)
     }
 
-    @Test("a CONTINUATION flood ends the connection, empty or full (VU#421644)")
+    @Test("a CONTINUATION flood ends the connection, by number or by size (VU#421644)")
     func continuations() {
-        for payload in [[], [UInt8](repeating: 0, count: 16000)] {
+        let big = Block.field("x", String(repeating: "a", count: 12_000))
+        for (payload, framesMax) in [([], HTTP2Limits.continuationsMax), (big, 2)] {
             let peer = HTTP2Peer.ready()
             peer.send(.headers(1, [], whole: false))
-            var count = 0
-            while peer.goaway == nil, count < 100 {
-                peer.send(.continuation(1, payload, whole: false))
-                count += 1
-            }
-            #expect(peer.goaway == (payload.isEmpty ? enhanceYourCalm : 9) || peer.goaway == enhanceYourCalm)
-            #expect(count <= HTTP2Limits.continuationsMax + 1)
+            for _ in 0..<framesMax { peer.send(.continuation(1, payload, whole: false)) }
+            #expect(peer.goaway == nil)
+            peer.send(.continuation(1, payload, whole: false))
+            #expect(peer.goaway == enhanceYourCalm)
+            #expect(peer.session.isFinished)
         }
     }
 
@@ -191,6 +190,25 @@ private let enhanceYourCalm: UInt32 = 11
         }
         peer.turn()
         #expect(peer.goaway == enhanceYourCalm)
+    }
+
+    @Test("a peer that makes us refuse more than it reads is ended too")
+    func unreadRefusals() {
+        let peer = HTTP2Peer()
+        peer.answers = false
+        peer.send(HTTP2Peer.preface, .settings())
+        var refused = -HTTP2Limits.streamsMax
+        var stream: UInt32 = 1
+        var now = peer.now
+        while peer.session.life == .open, refused < 5000 {
+            // Slow enough for every budget.
+            now = now.advanced(milliseconds: 250)
+            withExactBytes(WireFrame.headers(stream, Block.get).bytes) { peer.session.receive($0, now: now) }
+            stream += 2
+            refused += 1
+        }
+        #expect(refused == HTTP2Limits.queuedFramesMax + 1)
+        #expect(peer.session.life == .failed)
     }
 
     @Test("slips are forgiven slowly: three quarters of the budget ask the client to leave, all of it end it")

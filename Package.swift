@@ -60,6 +60,7 @@ let package = Package(
             name: "CLI",
             dependencies: [
                 "Gateway", "Catalog", "Sandbox", "Telemetry", "System", "Wire", "CEpollShim", "CBuildInfo",
+                "TLS",
                 "CYAML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

@@ -9,6 +9,5 @@
 #include "ce_scan.h"
 #include "ce_spawn.h"
 #include "ce_tls.h"
-#include "ce_tls_client.h"
 
 #endif

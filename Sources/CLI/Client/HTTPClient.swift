@@ -1,6 +1,7 @@
 import CEpollShim
 import Glibc
 import System
+import TLS
 
 /// One request at a time over a blocking connection of its own: a command asks a few times and ends.
 struct HTTPClient: Sendable {
@@ -86,18 +87,11 @@ struct HTTPClient: Sendable {
     }
 
     private func exchangeTLS(_ socket: borrowing Descriptor, _ request: [UInt8]) throws -> [UInt8] {
-        var session: OpaquePointer?
-        var reason = [CChar](repeating: 0, count: 256)
-        let result = ce_tls_client_open(socket.raw, endpoint.host, &reason, reason.count, &session)
-        guard result == 0, let session else {
-            let words = String(
-                decoding: reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-            throw CommandFailure(
-                "no TLS with \(endpoint.url): \(words). SSL_CERT_FILE names an authority to trust.")
+        do {
+            return try TLSExchange.run(socket, host: endpoint.host, request)
+        } catch let failure as TLSFailure {
+            throw CommandFailure("\(endpoint.url): \(failure). SSL_CERT_FILE names authorities to trust.")
         }
-        defer { ce_tls_client_close(session) }
-        let sent = request.withUnsafeBytes { ce_tls_client_write_all(session, $0.baseAddress, $0.count) }
-        return try Self.readAll(sent) { ce_tls_client_read(session, $0.baseAddress, $0.count) }
     }
 
     /// Everything until the gateway closes. It may refuse a large body before all of it has left, and reset the

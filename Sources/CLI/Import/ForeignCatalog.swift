@@ -16,7 +16,7 @@ enum ForeignCatalog {
         }
     }
 
-    private static func tree(_ bytes: [UInt8], _ file: String) throws -> JSONValue {
+    static func tree(_ bytes: [UInt8], _ file: String) throws -> JSONValue {
         if let value = try? JSONValue.parse(bytes) { return value }
         do throws(YAMLError) {
             return try YAMLDocument.parse(bytes)?.json() ?? .null

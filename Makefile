@@ -10,28 +10,28 @@
 # The Swift runtime is linked in: the program runs on machines without a toolchain. The manifest is read anew so
 # that `mcp-gateway version` names this commit.
 build:
-	@scripts/packages build
-	@scripts/swift build -c release --product mcp-gateway --static-swift-stdlib --manifest-cache none
+	@.ci/packages build
+	@.ci/swift build -c release --product mcp-gateway --static-swift-stdlib --manifest-cache none
 
 run:
-	@scripts/packages build run
+	@.ci/packages build run
 	@$(MAKE) --no-print-directory build
-	@exec scripts/demo
+	@exec .ci/demo
 
 test:
-	@scripts/packages build run test
-	@exec scripts/test
+	@.ci/packages build run test
+	@exec .ci/test
 
 bench:
-	@scripts/packages build run bench
+	@.ci/packages build run bench
 	@$(MAKE) --no-print-directory build
 	@Benchmarks/run
 
 lint:
-	@scripts/swift format lint --strict --parallel -r Sources Tests Package.swift
+	@.ci/swift format lint --strict --parallel -r Sources Tests Package.swift
 
 format:
-	@scripts/swift format --in-place --parallel -r Sources Tests Package.swift
+	@.ci/swift format --in-place --parallel -r Sources Tests Package.swift
 
 clean:
 	rm -rf .build .build-*

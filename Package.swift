@@ -30,13 +30,13 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])],
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("nghttp2")]),
         .target(
-            name: "CBuildInfo", path: "CBuildInfo", publicHeadersPath: "include",
+            name: "CBuildInfo", path: "Sources/CBuildInfo", publicHeadersPath: "include",
             cSettings: [.define("MCP_GATEWAY_COMMIT", to: "\"\(commit ?? "unknown")\"")],
             linkerSettings: [.linkedLibrary("crypto")]),
         // libyaml itself: Yams would link all of Foundation and ICU (start 10.9 instead of 4.6 ms, 10 MB more
         // resident, 76 instead of 24 MB linked statically) and traps on what it cannot decode.
         .systemLibrary(
-            name: "CYAML", path: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+            name: "CYAML", path: "Sources/CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "System", dependencies: ["CEpollShim"], swiftSettings: hot),
         .target(name: "Telemetry", dependencies: ["System"], swiftSettings: hot),
         .target(name: "Reactor", dependencies: ["System", "CEpollShim"], swiftSettings: hot),

@@ -76,7 +76,7 @@ def environment(name):
         return folder
     print(f"making the Python environment {name}", flush=True)
     try:
-        found = subprocess.run([ROOT / "scripts/uv"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        found = subprocess.run([ROOT / ".ci/uv"], check=True, stdout=subprocess.PIPE, text=True).stdout
         uv = found.strip().splitlines()[-1]
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([uv, "venv", "-q", "--python", PYTHON, folder], check=True)

@@ -106,7 +106,8 @@ extension GatewayConfiguration {
         if let publicURL { return publicURL.hasSuffix("/") ? String(publicURL.dropLast()) : publicURL }
         guard let first = listen.first else { return "http://127.0.0.1" }
         let isAny = ["0.0.0.0", "::", "[::]"].contains(first.host)
-        return "\(certificates.isEmpty ? "http" : "https")://\(Address(host: isAny ? "127.0.0.1" : first.host, port: first.port))"
+        return
+            "\(certificates.isEmpty ? "http" : "https")://\(Address(host: isAny ? "127.0.0.1" : first.host, port: first.port))"
     }
 
     /// What sandboxes' host names end in. Names under `localhost` lead to this machine (RFC 6761 §6.3).

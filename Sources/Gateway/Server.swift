@@ -25,7 +25,8 @@ public enum GatewayServer {
         let loops = startLoops(configuration)
         let certificates = try certificates(configuration)
         let shared = Shared(
-            workshop: workshop, certificates: certificates, mailboxes: loops.map(\.mailbox), cpus: loops.map(\.cpu))
+            workshop: workshop, certificates: certificates, mailboxes: loops.map(\.mailbox),
+            cpus: loops.map(\.cpu))
         let control = Control(plane: Plane(shared: shared))
         try control.start(controlConfiguration(configuration, catalog, workshop.isolation))
         shared.adopt(control)

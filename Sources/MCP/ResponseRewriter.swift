@@ -74,7 +74,8 @@ public enum ResponseRewriter {
             if call.isModern, code == RPCCode.legacyURLElicitationRequired {
                 throw .missingCapability(.elicitationURL)
             }
-            let told = northCode(code, isModern: call.isModern, isRead: isNotFound(line, envelope.pointee, call))
+            let told = northCode(
+                code, isModern: call.isModern, isRead: isNotFound(line, envelope.pointee, call))
             if told != code { replaceCode(&splice, line, envelope, with: told) }
             return Response(
                 body: splice, httpStatus: call.isModern ? RPCCode.modernStatus(relaying: told) : 200)

@@ -1,10 +1,12 @@
 """Who used how much of the processor and of memory, from /proc."""
 
 import os
+import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+PREFERRED = "-19"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -115,6 +117,7 @@ class Meter:
         self.pids = target.own_processes()
 
     def __enter__(self):
+        self.ours = own_seconds()
         self.busy, self.stolen = machine()
         self.began = time.monotonic()
         self.before = usage(self.pids)
@@ -125,6 +128,7 @@ class Meter:
         self.elapsed = time.monotonic() - self.began
         busy, stolen = machine()
         self.busy, self.stolen = busy - self.busy, stolen - self.stolen
+        self.ours = own_seconds() - self.ours
 
     @property
     def nanoseconds(self):
@@ -138,10 +142,16 @@ class Meter:
             "cpu_us": cpu,
             "user_us": cpu * user / max(user + system, 1),
             "switches": (self.after.switches - self.before.switches) / requests,
-            "machine_busy": self.busy / self.elapsed,
+            "foreign": max(self.busy - self.ours, 0) / self.elapsed,
             "stolen": self.stolen / self.elapsed,
             "resident_bytes": memory(self.pids),
         }
+
+
+def own_seconds():
+    """Time on a processor of the harness, of all that it has started, and of what has ended since."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage(with_descendants(os.getpid())).nanoseconds / 1e9 + ended.ru_utime + ended.ru_stime
 
 
 def take_priority():
@@ -149,6 +159,15 @@ def take_priority():
     machine disturb it less (sched_autogroup). Without the right to do so nothing changes."""
     try:
         os.setsid()
-        Path("/proc/self/autogroup").write_text("-19")
+        Path("/proc/self/autogroup").write_text(PREFERRED)
     except OSError:
         pass
+
+
+def give_priority(root):
+    """The same for those below a process that began sessions of their own."""
+    for pid in with_descendants(root)[1:]:
+        try:
+            Path(f"/proc/{pid}/autogroup").write_text(PREFERRED)
+        except OSError:
+            pass

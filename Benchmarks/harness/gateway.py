@@ -56,6 +56,7 @@ class Gateway(Target):
             raise
         self.require_protocols()
         self.endpoints = [self.create() for _ in range(self.sandboxes)]
+        accounting.give_priority(self.process.pid)
         self.note = self.about + ("" if self.has_jails() else ", servers without jails")
 
     def require_protocols(self):

@@ -125,7 +125,7 @@ def terminal(outcome):
 
 def markdown(outcomes, machine, options, folder):
     """Writes report.md and its plots."""
-    parts = ["# Benchmarks\n", heading(machine, options)]
+    parts = ["# Benchmarks\n", heading(machine, options), disturbance(outcomes)]
     for outcome in outcomes:
         summary, scenario = Summary(outcome), outcome.scenario
         parts.append(f"\n## {scenario.title}\n\n{scenario.about}\n")
@@ -151,6 +151,15 @@ def heading(machine, options):
         "below 1 the gateway costs less. What is measured, with its MCP servers, runs on core "
         f"{machine['target_core']}; the load, and what is behind a proxy, on core {machine['load_core']}."
     )
+
+
+def disturbance(outcomes):
+    foreign = [one["foreign"] for outcome in outcomes for one in outcome.runs if "foreign" in one]
+    if not foreign:
+        return ""
+    median = statistics.median(foreign)
+    return (f"\nMeanwhile other programs on this machine used {median:.2f} cores in the median, at most "
+            f"{max(foreign):.2f}; what they disturb most is latency above the median.")  # fmt: skip
 
 
 def table(summary, point):

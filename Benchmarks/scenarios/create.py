@@ -40,7 +40,7 @@ class Process(Target):
         os.sched_setaffinity(0, {int(TARGET_CORE)})
         try:
             child = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.DEVNULL, close_fds=False)  # fmt: skip
+                                     stderr=subprocess.DEVNULL, close_fds=False, start_new_session=True)  # fmt: skip
         finally:
             os.sched_setaffinity(0, cores)
         for ident, method, params in ((1, "initialize", INITIALIZE), (2, "tools/list", {})):
@@ -94,7 +94,7 @@ class Create(Scenario):
         return target.check()
 
     def measure(self, target, point):
-        times = 2 if target.is_slow else self.options.creations
+        times = (1 if self.options.quick else 3) if target.is_slow else self.options.creations
         whole, created = Latencies(), Latencies()
         with Meter(target) as meter:
             for _ in range(times):

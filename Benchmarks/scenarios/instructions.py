@@ -35,7 +35,7 @@ class Instructions(Scenario):
         wrapper = [program("valgrind"), "--tool=callgrind", "--instr-atstart=no", "--dump-instr=no"]
         stripped = RUN / "mcp-gateway-stripped"
         subprocess.run([program("objcopy"), "--strip-debug", BINARY, stripped], check=True)
-        environment = {"LD_PRELOAD": str(SCRATCH / "plain_clone.so")}
+        environment = {"LD_PRELOAD": str(SCRATCH / "plain_clone.so"), "OWN_PROGRAM": str(BINARY)}
 
         def traced(name):
             remove_dumps(RUN / f"{name}.callgrind")

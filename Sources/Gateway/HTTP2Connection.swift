@@ -37,6 +37,11 @@ final class HTTP2Connection: ClientConnection {
 
     /// Works off what the session tells; its frames leave at the end of the turn.
     private func work() {
+        handleEvents()
+        state.loop.flushLater(self)
+    }
+
+    private func handleEvents() {
         while let event = session.nextEvent() {
             switch event {
             case .request(let id): serve(id)
@@ -45,7 +50,6 @@ final class HTTP2Connection: ClientConnection {
             case .writable: continue
             }
         }
-        state.loop.flushLater(self)
     }
 
     private func serve(_ id: UInt32) {
@@ -69,11 +73,14 @@ final class HTTP2Connection: ClientConnection {
             ErrorBody.control(status: refusal.status, message: refusal.reason))
     }
 
-    /// The client has given up on an exchange.
+    /// The client has given up on an exchange. Work that goes on all the same (a call of a legacy session)
+    /// counts against the connection's streams until its answer comes: otherwise resets would be free
+    /// (CVE-2023-44487).
     private func leave(_ id: UInt32) {
-        session.release(id)
-        guard let gone = exchanges.removeValue(forKey: id) else { return }
+        guard let gone = exchanges.removeValue(forKey: id) else { return session.release(id) }
         state.abandon(exchange(id), gone.call, servedBy: gone.servingLoop)
+        let runsOn = gone.servingLoop == state.loop.index && state.calls.contains(gone.call)
+        if !runsOn { session.release(id) }
     }
 
     // MARK: Answering
@@ -81,7 +88,7 @@ final class HTTP2Connection: ClientConnection {
     override func answer(
         _ stream: UInt32, _ head: AnswerHead, length: Int, _ write: (inout Outbox) -> Void
     ) {
-        guard exchanges[stream]?.isStreaming == false else { return }
+        guard exchanges[stream]?.isStreaming == false else { return session.release(stream) }
         let hasBody = head.status != 204 && head.status != 304
         if begin(stream, head, framing: hasBody ? .length(length) : .none), hasBody, length > 0 {
             session.write(stream, write)
@@ -92,9 +99,9 @@ final class HTTP2Connection: ClientConnection {
     }
 
     override func openStream(_ stream: UInt32, _ head: AnswerHead) {
-        guard exchanges[stream]?.isStreaming == false else { return }
+        guard exchanges[stream]?.isStreaming == false else { return session.release(stream) }
         exchanges[stream]?.isStreaming = true
-        _ = begin(stream, head, framing: .chunked)
+        if !begin(stream, head, framing: .chunked) { exchanges[stream] = nil }
         state.loop.flushLater(self)
     }
 
@@ -157,6 +164,7 @@ final class HTTP2Connection: ClientConnection {
     override func willFlush() {
         // More is taken when this has left.
         if session.collectOutput(into: &outbox) { wantsDrained = true }
+        handleEvents()
         if session.isFinished, !hasEnded {
             hasEnded = true
             state.loop.closeAfterFlush(self)

@@ -28,7 +28,9 @@ let package = Package(
             path: "CEpollShim",
             publicHeadersPath: "include",
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])],
-            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+            linkerSettings: [
+                .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("seccomp"),
+            ]),
         .target(
             name: "CBuildInfo", path: "CBuildInfo", publicHeadersPath: "include",
             cSettings: [.define("MCP_GATEWAY_COMMIT", to: "\"\(commit ?? "unknown")\"")],

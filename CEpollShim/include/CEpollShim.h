@@ -5,6 +5,7 @@
 #include "ce_crypto.h"
 #include "ce_file.h"
 #include "ce_poll.h"
+#include "ce_seccomp.h"
 #include "ce_spawn.h"
 #include "ce_tls.h"
 #include "ce_tls_client.h"

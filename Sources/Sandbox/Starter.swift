@@ -23,6 +23,8 @@ struct Starter: Sendable {
     /// Empty without jails.
     let bubblewrap: String
     let state: StateDirectory
+    /// Nil without jails.
+    let filter: SystemCallFilter?
 
     /// The variable that tells a server, and a later gateway, which sandbox a process belongs to.
     static let markVariable = "E2B_SANDBOX_ID"
@@ -56,16 +58,18 @@ struct Starter: Sendable {
         }
         var jail = plan.jail
         jail.environment = plan.environment
-        // 3 and 4 in the jail's outer process; it closes both before the server runs.
+        // 3, 4 and 5 in the jail's outer process; it closes all of them before the server runs.
         let options = Descriptor(owning: try Self.memoryFile(jail.options(infoDescriptor: 4)))
         var ends: [Int32] = [-1, -1]
         try Errno.check(ce_pipe(&ends), "making a pipe")
         let information = Descriptor(owning: ends[0])
         let writer = Descriptor(owning: ends[1])
+        guard let filter else { throw Errno(EINVAL, "setting up the jail") }
+        let calls = Descriptor(owning: try filter.open())
         let start = ProcessStart(
-            program: bubblewrap, arguments: [bubblewrap, "--args", "3", "--"] + plan.command,
+            program: bubblewrap, arguments: [bubblewrap, "--args", "3", "--seccomp", "5", "--"] + plan.command,
             environment: [("PATH", Executable.systemPath), (Self.markVariable, plan.mark)], user: plan.user,
-            cpu: plan.cpu, limits: plan.limits, inherited: [options.raw, writer.raw])
+            cpu: plan.cpu, limits: plan.limits, inherited: [options.raw, writer.raw, calls.raw])
         let spawned = try start.run()
         writer.close()
         let initPID = Self.initPID(information.raw)

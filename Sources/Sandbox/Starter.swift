@@ -13,6 +13,9 @@ struct StartPlan: Sendable {
     var user: UInt32?
     var cpu: Int?
     var limits: [(resource: Int32, value: UInt64)] = []
+    var group: ServerGroup?
+    /// Of the sandbox; nil is the host's.
+    var network: Int32?
     /// Finds the jail's own processes after a crash of the gateway; not seen by the server.
     var mark: String
 }
@@ -46,10 +49,12 @@ struct Starter: Sendable {
             throw Errno(ENOENT, "starting \(name)")
         }
         command[0] = program
-        let start = ProcessStart(
+        var start = ProcessStart(
             program: "/proc/self/exe", arguments: [CE_WARDEN_NAME] + command, environment: plan.environment,
             directory: plan.directory, user: plan.user, cpu: plan.cpu, limits: plan.limits)
-        return SpawnedChild(try start.run(), .warden)
+        start.group = plan.group
+        start.network = plan.network
+        return SpawnedChild(try start.run(), .warden, group: plan.group)
     }
 
     private func startJailed(_ plan: StartPlan) throws(Errno) -> SpawnedChild {
@@ -66,10 +71,13 @@ struct Starter: Sendable {
         let writer = Descriptor(owning: ends[1])
         guard let filter else { throw Errno(EINVAL, "setting up the jail") }
         let calls = Descriptor(owning: try filter.open())
-        let start = ProcessStart(
-            program: bubblewrap, arguments: [bubblewrap, "--args", "3", "--seccomp", "5", "--"] + plan.command,
+        var start = ProcessStart(
+            program: bubblewrap,
+            arguments: [bubblewrap, "--args", "3", "--seccomp", "5", "--"] + plan.command,
             environment: [("PATH", Executable.systemPath), (Self.markVariable, plan.mark)], user: plan.user,
             cpu: plan.cpu, limits: plan.limits, inherited: [options.raw, writer.raw, calls.raw])
+        start.group = plan.group
+        start.network = plan.network
         let spawned = try start.run()
         writer.close()
         let initPID = Self.initPID(information.raw)
@@ -80,9 +88,10 @@ struct Starter: Sendable {
             parent == spawned.pid || parent == getpid()
         else {
             if pidfd >= 0 { ce_close(pidfd) }
-            return SpawnedChild(spawned, .jailOnly)
+            return SpawnedChild(spawned, .jailOnly, group: plan.group)
         }
-        return SpawnedChild(spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd)
+        return SpawnedChild(
+            spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd, group: plan.group)
     }
 
     private static func memoryFile(_ options: [String]) throws(Errno) -> Int32 {

@@ -7,7 +7,9 @@ import System
 final class SystemCallFilter: Sendable {
     private let program: Int32
 
-    init() throws(Errno) { program = try Errno.check(ce_seccomp_filter(), "compiling the system call filter") }
+    init() throws(Errno) {
+        program = try Errno.check(ce_seccomp_filter(), "compiling the system call filter")
+    }
 
     deinit { ce_close(program) }
 

@@ -73,7 +73,9 @@ struct SystemCallTests {
     @Test("TCP, UDP, Unix and route sockets work, and asking for the personality does")
     func allowed() throws {
         let server = try Scene(.bubblewrap).python(Self.caller)
-        let calls = ["tcp 2 1 0", "tcp6 10 1 6", "udp 2 2 0", "flags 2 0x80801 0", "unix 1 1 0", "route 16 3 0"]
+        let calls = [
+            "tcp 2 1 0", "tcp6 10 1 6", "udp 2 2 0", "flags 2 0x80801 0", "unix 1 1 0", "route 16 3 0",
+        ]
         for call in calls {
             let name = call.prefix { $0 != " " }
             server.write("\(name) \(Self.number(41, 198))\(call.dropFirst(name.count))\n")

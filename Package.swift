@@ -28,7 +28,10 @@ let package = Package(
             path: "CEpollShim",
             publicHeadersPath: "include",
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])],
-            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("nghttp2")]),
+            linkerSettings: [
+                .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("nghttp2"),
+                .linkedLibrary("seccomp"),
+            ]),
         .target(
             name: "CBuildInfo", path: "Sources/CBuildInfo", publicHeadersPath: "include",
             cSettings: [.define("MCP_GATEWAY_COMMIT", to: "\"\(commit ?? "unknown")\"")],

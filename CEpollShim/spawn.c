@@ -78,6 +78,14 @@ static void become(struct launch *launch) {
         give_up(launch, "changing its user");
 }
 
+/// Needs the rights and the descriptors that the child is about to give up.
+static void enter_surroundings(struct launch *launch) {
+    const struct ce_spawn_how *how = launch->how;
+    for (size_t i = 0; i < how->group_count; i++)
+        if (write(how->groups[i], "0", 1) < 0) give_up(launch, "entering its control group");
+    if (how->network >= 0 && setns(how->network, CLONE_NEWNET) < 0) give_up(launch, "entering its network");
+}
+
 static void limit(struct launch *launch) {
     const struct ce_spawn_how *how = launch->how;
     for (size_t i = 0; i < how->limit_count; i++) {
@@ -96,6 +104,7 @@ static int run_child(void *raw) {
     const struct ce_spawn_how *how = launch->how;
     reset_signals();
     if (setsid() < 0) give_up(launch, "starting its session");
+    enter_surroundings(launch);
     place_descriptors(launch);
     if (how->cpu >= 0) {
         cpu_set_t set;

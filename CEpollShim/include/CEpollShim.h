@@ -7,6 +7,7 @@
 #include "ce_http2.h"
 #include "ce_poll.h"
 #include "ce_scan.h"
+#include "ce_seccomp.h"
 #include "ce_spawn.h"
 #include "ce_tls.h"
 

@@ -32,6 +32,11 @@ struct ce_spawn_how {
     /// Descriptors that the child gets as 3, 4, …; all others but its standard ones are closed.
     const int *inherited;
     size_t inherited_count;
+    /// Open `cgroup.procs` files of the control groups to enter before anything else.
+    const int *groups;
+    size_t group_count;
+    /// The network namespace to enter; -1 keeps the caller's.
+    int network;
 };
 
 struct ce_spawned {

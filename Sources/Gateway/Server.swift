@@ -42,6 +42,7 @@ public enum GatewayServer {
         control.stop()
         for loop in loops { loop.mailbox.post { $0.stop() } }
         for loop in loops { LoopThread.join(loop.mailbox) }
+        workshop.close()
         Log.flush()
         return 0
     }

@@ -6,6 +6,8 @@ public struct ChildExitStatus: Sendable, Equatable, CustomStringConvertible {
     /// Valid when `signal` is 0.
     public let code: Int32
     public let signal: Int32
+    /// The limit that it had run into before, in words.
+    public var limit: String?
 
     public init(code: Int32, signal: Int32 = 0) {
         self.code = code
@@ -26,7 +28,8 @@ public struct ChildExitStatus: Sendable, Equatable, CustomStringConvertible {
     public var isSuccess: Bool { code == 0 && signal == 0 }
 
     public var description: String {
-        signal == 0 ? "exit code \(code)" : "killed by \(Self.name(ofSignal: signal))"
+        let end = signal == 0 ? "exit code \(code)" : "killed by \(Self.name(ofSignal: signal))"
+        return limit.map { "\(end), \($0)" } ?? end
     }
 
     private static func name(ofSignal number: Int32) -> String {

@@ -32,6 +32,17 @@ public enum SandboxLimits {
     public static let openFiles: UInt64 = 4096
     /// Processes and threads of one sandbox, when it has a user id of its own.
     public static let processes: UInt64 = 1024
+    /// Bytes of memory of one server and of a sandbox: a browser with a few pages needs about 1 GiB.
+    public static let serverMemoryBytes: UInt64 = 2 << 30
+    public static let sandboxMemoryBytes: UInt64 = 4 << 30
+    /// Processes and threads of one server; Node has about 11, a browser 150.
+    public static let serverProcesses: UInt64 = 512
+    /// Hundredths of a CPU.
+    public static let serverCPUPercent: UInt64 = 200
+    public static let sandboxCPUPercent: UInt64 = 400
+    /// Looks at a sandbox's control groups until they are empty, and milliseconds between two.
+    static let groupRemovals = 200
+    static let groupRemovalMilliseconds = 10
     /// Bytes of one file that a server writes.
     public static let fileBytes: UInt64 = 4 << 30
     /// Bytes of a server's `/tmp`, of its `/dev/shm`, each in memory.

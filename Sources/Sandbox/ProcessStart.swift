@@ -16,6 +16,9 @@ struct ProcessStart {
     var limits: [(resource: Int32, value: UInt64)] = []
     /// Become 3, 4, … in the child.
     var inherited: [Int32] = []
+    /// Entered before anything else: a control group, a network namespace.
+    var group: ServerGroup?
+    var network: Int32?
 
     /// Starts it in a session of its own. It gets SIGKILL when the calling thread ends, so that thread must be
     /// one that lives as long as the process.
@@ -32,25 +35,31 @@ struct ProcessStart {
         let envp = CStringList(environment.map { "\($0.0)=\($0.1)" })
         var spawned = ce_spawned()
         let rlimits = limits.map { ce_rlimit(resource: $0.resource, value: $0.value) }
+        let entries = group?.entries ?? []
         let result = program.withCString { program in
             directory.withCString { directory in
                 rlimits.withUnsafeBufferPointer { rlimits in
                     inherited.withUnsafeBufferPointer { inherited in
-                        var how = ce_spawn_how()
-                        how.program = program
-                        how.arguments = UnsafePointer(argv.pointer)
-                        how.environment = UnsafePointer(envp.pointer)
-                        how.directory = directory
-                        how.user = user.map(Int64.init) ?? -1
-                        how.group = user.map(Int64.init) ?? -1
-                        how.cpu = cpu.map(Int32.init(clamping:)) ?? -1
-                        how.death_signal = SIGKILL
-                        how.no_new_privileges = forbidsNewPrivileges ? 1 : 0
-                        how.limits = rlimits.baseAddress
-                        how.limit_count = rlimits.count
-                        how.inherited = inherited.baseAddress
-                        how.inherited_count = inherited.count
-                        return ce_spawn(&how, &spawned)
+                        entries.withUnsafeBufferPointer { entries in
+                            var how = ce_spawn_how()
+                            how.program = program
+                            how.arguments = UnsafePointer(argv.pointer)
+                            how.environment = UnsafePointer(envp.pointer)
+                            how.directory = directory
+                            how.user = user.map(Int64.init) ?? -1
+                            how.group = user.map(Int64.init) ?? -1
+                            how.cpu = cpu.map(Int32.init(clamping:)) ?? -1
+                            how.death_signal = SIGKILL
+                            how.no_new_privileges = forbidsNewPrivileges ? 1 : 0
+                            how.limits = rlimits.baseAddress
+                            how.limit_count = rlimits.count
+                            how.inherited = inherited.baseAddress
+                            how.inherited_count = inherited.count
+                            how.groups = entries.baseAddress
+                            how.group_count = entries.count
+                            how.network = network ?? -1
+                            return ce_spawn(&how, &spawned)
+                        }
                     }
                 }
             }

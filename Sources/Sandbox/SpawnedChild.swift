@@ -25,17 +25,19 @@ public final class SpawnedChild: Sendable {
     public let stderr: Int32
     public let pidfd: Int32
     private let guardian: Guard
+    private let group: ServerGroup?
     /// From then on the numbers may be another process's, and the descriptors closed.
     private let isReaped = Atomic<Bool>(false)
 
     /// - Parameter pidfd: what is watched; nil: the started process itself.
-    init(_ spawned: ce_spawned, _ guardian: Guard, pidfd: Int32? = nil) {
+    init(_ spawned: ce_spawned, _ guardian: Guard, pidfd: Int32? = nil, group: ServerGroup? = nil) {
         pid = spawned.pid
         self.pidfd = pidfd ?? spawned.pidfd
         stdin = spawned.input
         stdout = spawned.output
         stderr = spawned.errors
         self.guardian = guardian
+        self.group = group
     }
 
     deinit {
@@ -62,11 +64,14 @@ public final class SpawnedChild: Sendable {
         guard !isReaped.load(ordering: .acquiring) else { return }
         switch guardian {
         case .warden: _ = ce_pidfd_signal(pidfd, SIGUSR1)
-        case .jail: _ = ce_pidfd_signal(pidfd, SIGKILL)
+        case .jail:
+            _ = ce_pidfd_signal(pidfd, SIGKILL)
+            group?.kill()
         case .jailOnly:
             // Killed alone, it could leave an init behind that waits for it for ever.
             for child in ProcessTable.children(of: pid) { _ = ce_kill(child, SIGKILL) }
             _ = ce_pidfd_signal(pidfd, SIGKILL)
+            group?.kill()
         }
     }
 
@@ -93,7 +98,10 @@ public final class SpawnedChild: Sendable {
         if result == 0 { return nil }
         isReaped.store(true, ordering: .releasing)
         // Somebody else has reaped it: it has ended, but how is not known.
-        return result < 0 ? ChildExitStatus(code: -1) : ChildExitStatus(exit, isRelayed: true)
+        var status = result < 0 ? ChildExitStatus(code: -1) : ChildExitStatus(exit, isRelayed: true)
+        status.limit = group?.verdict
+        group?.remove()
+        return status
     }
 
     /// Kills it, waits until nothing of it is left, and closes the descriptors.

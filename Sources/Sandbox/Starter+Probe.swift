@@ -7,7 +7,7 @@ extension Starter {
         _ configuration: WorkshopConfiguration, state: StateDirectory, users: UserLeases?
     ) throws(WorkshopFailure) -> Starter {
         guard configuration.isolation != .none else {
-            return Starter(isolation: .none, bubblewrap: "", state: state)
+            return Starter(isolation: .none, bubblewrap: "", state: state, filter: nil)
         }
         guard let bubblewrap = Executable.find("bwrap") ?? Executable.findInOwnPath("bwrap") else {
             throw WorkshopFailure(
@@ -20,7 +20,9 @@ extension Starter {
                 message: "Sandboxes run as users of their own, which cannot pass \(obstacle): run chmod o+x "
                     + "\(obstacle), or choose another place with --state-dir, such as /var/lib/mcp-gateway.")
         }
-        let starter = Starter(isolation: .bubblewrap, bubblewrap: bubblewrap, state: state)
+        let filter: SystemCallFilter
+        do { filter = try SystemCallFilter() } catch { throw WorkshopFailure(message: "\(error).") }
+        let starter = Starter(isolation: .bubblewrap, bubblewrap: bubblewrap, state: state, filter: filter)
         if let reason = starter.probe(user: users?.installer) {
             throw WorkshopFailure(
                 message:

@@ -13,6 +13,9 @@ struct StartPlan: Sendable {
     var user: UInt32?
     var cpu: Int?
     var limits: [(resource: Int32, value: UInt64)] = []
+    var group: ServerGroup?
+    /// Of the sandbox; nil is the host's.
+    var network: Int32?
     /// Finds the jail's own processes after a crash of the gateway; not seen by the server.
     var mark: String
 }
@@ -23,6 +26,8 @@ struct Starter: Sendable {
     /// Empty without jails.
     let bubblewrap: String
     let state: StateDirectory
+    /// Nil without jails.
+    let filter: SystemCallFilter?
 
     /// The variable that tells a server, and a later gateway, which sandbox a process belongs to.
     static let markVariable = "E2B_SANDBOX_ID"
@@ -44,10 +49,12 @@ struct Starter: Sendable {
             throw Errno(ENOENT, "starting \(name)")
         }
         command[0] = program
-        let start = ProcessStart(
+        var start = ProcessStart(
             program: "/proc/self/exe", arguments: [CE_WARDEN_NAME] + command, environment: plan.environment,
             directory: plan.directory, user: plan.user, cpu: plan.cpu, limits: plan.limits)
-        return SpawnedChild(try start.run(), .warden)
+        start.group = plan.group
+        start.network = plan.network
+        return SpawnedChild(try start.run(), .warden, group: plan.group)
     }
 
     private func startJailed(_ plan: StartPlan) throws(Errno) -> SpawnedChild {
@@ -56,16 +63,21 @@ struct Starter: Sendable {
         }
         var jail = plan.jail
         jail.environment = plan.environment
-        // 3 and 4 in the jail's outer process; it closes both before the server runs.
+        // 3, 4 and 5 in the jail's outer process; it closes all of them before the server runs.
         let options = Descriptor(owning: try Self.memoryFile(jail.options(infoDescriptor: 4)))
         var ends: [Int32] = [-1, -1]
         try Errno.check(ce_pipe(&ends), "making a pipe")
         let information = Descriptor(owning: ends[0])
         let writer = Descriptor(owning: ends[1])
-        let start = ProcessStart(
-            program: bubblewrap, arguments: [bubblewrap, "--args", "3", "--"] + plan.command,
+        guard let filter else { throw Errno(EINVAL, "setting up the jail") }
+        let calls = Descriptor(owning: try filter.open())
+        var start = ProcessStart(
+            program: bubblewrap,
+            arguments: [bubblewrap, "--args", "3", "--seccomp", "5", "--"] + plan.command,
             environment: [("PATH", Executable.systemPath), (Self.markVariable, plan.mark)], user: plan.user,
-            cpu: plan.cpu, limits: plan.limits, inherited: [options.raw, writer.raw])
+            cpu: plan.cpu, limits: plan.limits, inherited: [options.raw, writer.raw, calls.raw])
+        start.group = plan.group
+        start.network = plan.network
         let spawned = try start.run()
         writer.close()
         let initPID = Self.initPID(information.raw)
@@ -76,9 +88,10 @@ struct Starter: Sendable {
             parent == spawned.pid || parent == getpid()
         else {
             if pidfd >= 0 { ce_close(pidfd) }
-            return SpawnedChild(spawned, .jailOnly)
+            return SpawnedChild(spawned, .jailOnly, group: plan.group)
         }
-        return SpawnedChild(spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd)
+        return SpawnedChild(
+            spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd, group: plan.group)
     }
 
     private static func memoryFile(_ options: [String]) throws(Errno) -> Int32 {

@@ -17,6 +17,12 @@ struct StateDirectory: Sendable {
     var jail: String { "\(path)/jail" }
     var tools: String { "\(path)/tools" }
 
+    /// Names this directory among all of the host: FNV-1a of its path.
+    var tag: String {
+        let hash = path.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return String(hash, radix: 36)
+    }
+
     func sandbox(_ id: String) -> String { "\(sandboxes)/\(id)" }
     func workspace(_ id: String) -> String { "\(sandbox(id))/workspace" }
 

@@ -84,7 +84,7 @@ enum UV {
     /// As the gateway's own user: what it makes belongs to the gateway, and nobody else may change it.
     private static func run(_ command: [String], _ site: InstallSite) throws(LaunchFailure) -> ToolRun.Outcome
     {
-        let plain = Starter(isolation: .none, bubblewrap: "", state: site.store.state)
+        let plain = Starter(isolation: .none, bubblewrap: "", state: site.store.state, filter: nil)
         let pip = ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST", "PIP_CERT"]
             .compactMap { name in Executable.variable(name).map { (name, $0) } }
         let plan = StartPlan(

@@ -15,6 +15,8 @@ public final class Workshop: Sendable {
     let starter: Starter
     /// Nil when the gateway is not root: every sandbox has the gateway's own user then.
     let users: UserLeases?
+    /// Nil where this process may make none.
+    let groups: ControlGroups?
     private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
     /// Guards the making of a sandbox's directories, which its servers' launches do at the same time.
     private let making = Mutex(())
@@ -35,12 +37,37 @@ public final class Workshop: Sendable {
                 message: "\(error). The state directory must be one that the gateway may write; "
                     + "choose another with --state-dir.")
         }
+        groups = Self.makeGroups(configuration, state)
         _ = ce_become_subreaper()
         paths = HostPaths(hiding: configuration.hiddenPaths + [state.path])
         starter = try Starter.choosing(configuration, state: state, users: users)
         isolation = starter.isolation
         packages = PackageStore(state: state, starter: starter, installer: users?.installer)
-        if configuration.ownsSandboxes { Leftovers.sweep(state) }
+        if configuration.ownsSandboxes {
+            Leftovers.sweep(state)
+            _ = groups?.sweep()
+        }
+    }
+
+    private static func makeGroups(_ configuration: WorkshopConfiguration, _ state: StateDirectory)
+        -> ControlGroups?
+    {
+        let sandbox = GroupLimits(
+            memoryBytes: configuration.sandboxMemoryBytes, processes: configuration.processes,
+            cpuPercent: configuration.sandboxCPUPercent)
+        let server = GroupLimits(
+            memoryBytes: min(configuration.serverMemoryBytes, configuration.sandboxMemoryBytes),
+            processes: min(configuration.serverProcesses, configuration.processes),
+            cpuPercent: min(configuration.serverCPUPercent, configuration.sandboxCPUPercent))
+        let groups = ControlGroups(GroupMounts.find(tag: state.tag), sandbox: sandbox, server: server)
+        guard configuration.ownsSandboxes else { return groups }
+        let missing = GroupController.allCases.filter { groups?.controllers.contains($0) != true }
+        if !missing.isEmpty {
+            Log.warning(
+                "servers are held by rlimits alone in what no control group limits",
+                ["missing": missing.map(\.rawValue).joined(separator: " ")])
+        }
+        return groups
     }
 
     // MARK: Launching
@@ -81,9 +108,12 @@ public final class Workshop: Sendable {
         let command = try package.command(for: request)
         try checkVisible(command, package)
         let server = Server(request: request, package: package, command: command, user: user)
+        var plan = server.plan(starter, paths: paths, configuration)
         do {
-            return try starter.start(server.plan(starter, paths: paths, configuration))
+            plan.group = try groups?.make(sandbox: request.sandboxID)
+            return try starter.start(plan)
         } catch {
+            plan.group?.remove()
             throw LaunchFailure(message: "The server \(request.serverName) could not be started: \(error).")
         }
     }
@@ -137,10 +167,14 @@ public final class Workshop: Sendable {
 
     // MARK: Removal
 
+    /// The last call: every sandbox has been removed.
+    public func close() { groups?.removeAll() }
+
     /// Removes the sandbox's files and frees its user. All of its processes are gone already.
     public func removeSandbox(_ id: String, _ done: @escaping @Sendable () -> Void) {
         launches.submit {
             if Self.isPlainName(id) {
+                self.groups?.remove(sandbox: id)
                 do {
                     try Files.removeTree(self.state.sandbox(id))
                 } catch {

@@ -35,6 +35,14 @@ public struct WorkshopConfiguration: Sendable {
     /// Bytes of address space of a server; nil is no limit. Node reserves tens of gigabytes that it never uses.
     public var addressSpaceBytes: UInt64?
     public var temporaryBytes = SandboxLimits.temporaryBytes
+    /// Of one server, held by control groups where this process may make them: bytes of memory with what it keeps
+    /// in `/tmp`, processes and threads, and hundredths of a CPU.
+    public var serverMemoryBytes = SandboxLimits.serverMemoryBytes
+    public var serverProcesses = SandboxLimits.serverProcesses
+    public var serverCPUPercent = SandboxLimits.serverCPUPercent
+    /// The same of all servers of a sandbox together, besides `processes`.
+    public var sandboxMemoryBytes = SandboxLimits.sandboxMemoryBytes
+    public var sandboxCPUPercent = SandboxLimits.sandboxCPUPercent
 
     public init(stateDirectory: String, isolation: IsolationChoice = .auto) {
         self.stateDirectory = stateDirectory

@@ -44,7 +44,7 @@ struct GatewayDeathTests {
         gateway.killAndReap()
         // The next gateway finds its files and removes them.
         let configuration = WorkshopConfiguration(stateDirectory: "\(directory)/state", isolation: isolation)
-        _ = try Workshop(configuration)
+        try Workshop(configuration).close()
         #expect(try Files.list("\(directory)/state/sandboxes").isEmpty)
     }
 

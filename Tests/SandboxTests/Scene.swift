@@ -19,7 +19,10 @@ final class Scene {
         workshop = try Workshop(configuration)
     }
 
-    deinit { try? Files.removeTree(directory) }
+    deinit {
+        workshop.groups?.removeAll()
+        try? Files.removeTree(directory)
+    }
 
     /// Where other users may pass: the first of these that this machine has.
     static func newDirectory() -> String {

@@ -8,7 +8,7 @@ import pytest
 
 from support.gateway import HERE, VENVS, Gateway, free_port
 from support.mcp import RPCError, text_of
-from support.remote import Remote, begin_stream, event, is_open, reply, result, unused_port
+from support.remote import Remote, begin_stream, event, is_open, make_certificate, reply, result, unused_port
 from support.waiting import wait_until
 
 ALLOWED = "allow-private-remotes: [127.0.0.1, localhost]\nallow-custom-servers: true\n"
@@ -60,8 +60,8 @@ def served(lenient, official):
 def remote():
     made = []
 
-    def make(answer=None):
-        made.append(Remote(answer))
+    def make(answer=None, **options):
+        made.append(Remote(answer, **options))
         return made[-1]
 
     yield make
@@ -79,7 +79,7 @@ def open_far(gateway, url, **more):
 def test_tools_prompts_and_resources_of_official_servers(served):
     for client in (served.legacy(), served.modern()):
         with client:
-            assert set(client.tools()) == {"far_add", "far_large", "far_fail", "far_steps"}
+            assert set(client.tools()) >= {"far_add", "far_large", "far_fail", "far_steps", "far_learn"}
             assert client.text("far_add", {"a": 40, "b": 2}) == "42"
             assert client.call("far_fail")["isError"] is True
             assert len(client.text("far_large", {"size": 1_000_000})) == 1_000_000
@@ -99,6 +99,13 @@ def test_progress_of_official_servers(served):
     assert [p["progress"] for p in progress] == [1, 2, 3]
     assert {p["progressToken"] for p in progress} == {"mine"}
     assert messages[-1]["id"] == 7 and text_of(messages[-1]["result"]) == "3 steps"
+
+
+def test_official_servers_tell_of_new_tools(served):
+    with served.legacy() as client:
+        client.text("far_learn", {"name": "fresh"})
+        wait_until(lambda: "far_fresh" in client.tools(), 10, "the new tool is listed")
+        assert client.text("far_fresh") == "learnt"
 
 
 def test_many_calls_at_once(served):
@@ -203,6 +210,94 @@ def test_authorization_that_ends_while_it_serves(lenient, remote):
         with pytest.raises(RPCError):
             client.text("far_echo", {"x": 2})
         sandbox.wait_state("far", "needs_auth")
+
+
+# ------------------------------------------------------------------ TLS
+
+
+def test_tls_with_a_trusted_certificate(own_gateway, remote, scratch):
+    certificate, key = make_certificate(scratch / "trusted", "IP:127.0.0.1")
+    server = remote(certificate=(certificate, key))
+    gateway = own_gateway(config=ALLOWED, environment={"SSL_CERT_FILE": str(certificate)})
+    with open_far(gateway, server.url) as sandbox:
+        sandbox.wait_state("far", "ready")
+        for number in range(3):
+            assert sandbox.text("far_echo", {"x": number}) == f'{{"x": {number}}}'
+        large = "x" * 300_000
+        assert large in sandbox.text("far_echo", {"x": large})
+
+
+@pytest.mark.parametrize(("name", "is_trusted"), [("DNS:example.com", True), ("IP:127.0.0.1", False)])
+def test_tls_with_another_certificate_sends_nothing(own_gateway, remote, scratch, name, is_trusted):
+    certificate, key = make_certificate(scratch / f"other-{is_trusted}", name)
+    server = remote(certificate=(certificate, key))
+    environment = {"SSL_CERT_FILE": str(certificate)} if is_trusted else {}
+    gateway = own_gateway(config=ALLOWED, environment=environment)
+    with open_far(gateway, server.url) as sandbox:
+        found = sandbox.wait_state("far", "crash_loop")
+    assert "certificate" in found["lastError"]
+    assert server.requests == []
+
+
+# ------------------------------------------------------------------ connections
+
+
+def test_connections_are_used_again(lenient, remote):
+    server = remote()
+    with open_far(lenient, server.url) as sandbox:
+        sandbox.wait_state("far", "ready")
+        before = server.connections
+        for number in range(20):
+            sandbox.text("far_echo", {"x": number})
+        assert server.connections - before <= 1
+
+
+def test_nothing_is_left_when_a_sandbox_ends(lenient, remote):
+    server = remote()
+    before = lenient.descriptors()
+    for _ in range(3):
+        with open_far(lenient, server.url) as sandbox:
+            assert sandbox.text("far_echo", {"x": 1}) == '{"x": 1}'
+    wait_until(lambda: lenient.descriptors() == before, 15, "its connections are closed")
+
+
+def test_the_end_of_a_modern_client_cancels(lenient, remote):
+    entered = threading.Event()
+
+    def answer(handler, request):
+        if request.rpc != "tools/call":
+            return False
+        entered.set()
+        server.stopping.wait(20)
+        return True
+
+    server = remote(answer)
+    with open_far(lenient, server.url) as sandbox:
+        client = sandbox.modern()
+        with client.stream("tools/call", {"name": "far_echo", "arguments": {}}, 1):
+            assert entered.wait(10)
+        wait_until(lambda: server.seen("notifications/cancelled"), 5, "the server is told")
+        asked = server.seen("tools/call")[0].message["id"]
+        assert server.seen("notifications/cancelled")[0].message["params"]["requestId"] == asked
+
+
+def test_a_stream_that_breaks_is_taken_up_where_it_was(lenient, remote):
+    def answer(handler, request):
+        if request.rpc == "tools/call":
+            asked.append(request)
+            begin_stream(handler)
+            event(handler, None, ident="mark-1")
+            return True
+        if request.method == "GET" and request.headers.get("Last-Event-ID") == "mark-1":
+            begin_stream(handler)
+            event(handler, result(asked[0], {"content": [{"type": "text", "text": "the rest"}]}), ident="mark-2")
+            return True
+        return False
+
+    asked = []
+    with open_far(lenient, remote(answer).url) as sandbox:
+        assert sandbox.text("far_echo") == "the rest"
+    assert len(asked) == 1
 
 
 # ------------------------------------------------------------------ servers in trouble

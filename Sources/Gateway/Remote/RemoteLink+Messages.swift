@@ -7,7 +7,7 @@ extension RemoteLink {
     // MARK: Out
 
     /// The envelope of the gateway's own requests, and of clients that can be asked nothing.
-    private static let own = ModernEnvelope(client: .gateway, capabilities: [])
+    static let own = ModernEnvelope(client: .gateway, capabilities: [])
 
     /// Sends a client's request under the gateway's own id.
     func send(
@@ -101,6 +101,7 @@ extension RemoteLink {
     private func deliver(
         _ call: UInt64?, _ exchange: Int, _ envelope: Envelope, _ message: UnsafeRawBufferPointer
     ) {
+        if let call, listened(call, envelope, message) { return }
         switch envelope.kind {
         case .response, .failure: take(call, exchange, envelope, message)
         case .notification: notice(call, envelope, message)
@@ -166,6 +167,7 @@ extension RemoteLink {
 
     /// Nothing more comes for this call.
     func fail(_ id: CallID, _ reason: String) {
+        if listeningEnded(id.value) { return }
         let state = backend.state
         guard let call = state.calls.take(id, from: backend, backend.incarnation) else { return }
         backend.inFlight -= 1

@@ -18,6 +18,7 @@ final class RemoteLink: TimerTarget {
     var isStopped = false
     /// Tools whose arguments are mirrored in headers; read from the server's list when it is complete.
     private(set) var mirrors = MirrorTable()
+    var listen = UpstreamListen()
     let headers: [RemoteEndpoint.Header]
     /// Requests that no connection has taken yet.
     var waiting: [RemoteRequest] = []
@@ -62,6 +63,7 @@ final class RemoteLink: TimerTarget {
     func stop() {
         guard !isStopped else { return }
         isStopped = true
+        listen.stopped()
         perform(client.stop())
         for connection in connections {
             if connection.request?.method != .delete { connection.close() }
@@ -102,6 +104,10 @@ final class RemoteLink: TimerTarget {
     private func note(_ action: RemoteClient.Action) {
         guard !isStopped else { return }
         switch action {
+        case .down, .gaveUp, .needsAuthorization: listen.stopped()
+        default: return
+        }
+        switch action {
         case .down(let reason): backend.remoteDown(reason)
         case .gaveUp(let reason): backend.remoteGaveUp(reason)
         case .needsAuthorization(let challenge): backend.remoteNeedsAuthorization(shownURL, challenge)
@@ -115,7 +121,9 @@ final class RemoteLink: TimerTarget {
         case .close(let exchange): drop(exchange)
         case .serves(let dialect, let profile):
             era = dialect == .modern ? .modern : .legacy
-            if !isStopped { backend.remoteServes(profile) }
+            guard !isStopped else { return }
+            backend.remoteServes(profile)
+            beginListening(profile)
         case .failed(let call, let failure): fail(CallID(value: call), failure.message)
         case .mirrorAgain(let call):
             backend.listChanged(.tools)
@@ -138,7 +146,7 @@ final class RemoteLink: TimerTarget {
     /// Sees to it that the next deadline, of the machine or of a connection, is noticed.
     func schedule() {
         var due = connections.map(\.deadline).min() ?? Instant(nanoseconds: .max)
-        if let tick = client.nextTick { due = min(due, tick) }
+        for tick in [client.nextTick, listen.nextTick] { if let tick { due = min(due, tick) } }
         guard due != timerDue else { return }
         cancelTimer()
         guard due.nanoseconds < .max else { return }
@@ -158,5 +166,6 @@ final class RemoteLink: TimerTarget {
         timerDue = Instant(nanoseconds: .max)
         for connection in connections where loop.now >= connection.deadline { connection.expire() }
         perform(client.tick(now: loop.now, random: Self.random()))
+        if !isStopped { tickListening() }
     }
 }

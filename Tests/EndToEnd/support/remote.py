@@ -2,8 +2,9 @@
 
 import json
 import socket
+import ssl
+import subprocess
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 RESULTS = {
@@ -32,7 +33,7 @@ class Remote:
     """Speaks 2025-11-25 with sessions. `answer(handler, request)` may answer a request in its own way, and
     returns whether it has; it runs on the request's thread."""
 
-    def __init__(self, answer=None):
+    def __init__(self, answer=None, certificate=None):
         self.answer = answer or (lambda handler, request: False)
         self.requests, self.lock, self.sessions = [], threading.Lock(), 0
         self.stopping = threading.Event()
@@ -57,16 +58,26 @@ class Remote:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
+            def process_request(self, *arguments):
+                remote.connections += 1
+                super().process_request(*arguments)
+
             def handle_error(self, *_):
                 pass
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        self.scheme = "https" if certificate else "http"
+        self.connections = 0
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/mcp"
+        return f"{self.scheme}://127.0.0.1:{self.port}/mcp"
 
     def serve(self, handler, request):
         with self.lock:
@@ -162,5 +173,16 @@ def is_open(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def now():
-    return time.monotonic()
+def make_certificate(folder, name):
+    """A certificate for `name` (`IP:127.0.0.1`, `DNS:example.com`) that is its own authority: two files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "2", "-subj", "/CN=remote", "-addext", f"subjectAltName={name}",
+            "-keyout", key, "-out", certificate,
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key

@@ -5,6 +5,7 @@
 #include "ce_crypto.h"
 #include "ce_file.h"
 #include "ce_http2.h"
+#include "ce_net.h"
 #include "ce_poll.h"
 #include "ce_scan.h"
 #include "ce_seccomp.h"

@@ -27,7 +27,7 @@ extension Backend {
     // MARK: Down
 
     /// True when `call` can be written to the child now.
-    var canTake: Bool { phase == .ready && child != nil }
+    var canTake: Bool { phase == .ready && (child != nil || remote != nil) }
 
     /// Why no more calls are taken; nil when they are.
     var busy: CallFailure? {
@@ -48,9 +48,13 @@ extension Backend {
         _ id: CallID, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
         method: MethodName, target: SouthTarget, dropsEnvelope: Bool
     ) {
-        guard let child else { return }
         inFlight += 1
         state.counters.calls &+= 1
+        guard let child else {
+            remote?.send(
+                id, body, envelope.pointee, method: method, target: target, isModern: dropsEnvelope)
+            return
+        }
         RequestRewriter.write(
             body, envelope, method: method, id: Int(truncatingIfNeeded: id.value), target: target,
             dropsEnvelope: dropsEnvelope, into: &child.input.outbox)
@@ -107,7 +111,10 @@ extension Backend {
 
     /// `reason` is a raw JSON string.
     func sendCancelled(_ id: CallID, reason: StaticString) {
-        guard let child else { return }
+        guard let child else {
+            remote?.sendCancelled(id, reason: reason)
+            return
+        }
         SouthLine.cancelled(
             id: Int(truncatingIfNeeded: id.value), reason: reason.bytes, into: &child.input.outbox)
         state.loop.flushLater(child.input)
@@ -147,7 +154,7 @@ extension Backend {
         if case .none = call.target {
             answered(call.kind, envelope.pointee, line)
         } else {
-            state.reply(call, envelope, line)
+            state.reply(call, envelope, line, server: .legacy)
         }
     }
 

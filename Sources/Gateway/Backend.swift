@@ -37,20 +37,22 @@ final class Backend: TimerTarget {
     /// Position among the sandbox's servers.
     let index: Int
     let state: LoopState
-    private(set) var phase = Phase.resolving
+    var phase = Phase.resolving
     /// Counts processes: what an earlier one still says is not taken.
     private(set) var incarnation: UInt32 = 0
     private(set) var child: Child?
-    private(set) var restarts = 0
-    private(set) var lastError: String?
+    var restarts = 0
+    /// In place of a process, for a server that somebody else hosts.
+    private(set) var remote: RemoteLink?
+    var lastError: String?
     private(set) var lists = ServerLists()
     /// What the running process said of itself; nil until it has answered `initialize`.
-    private(set) var profile: ChildProfile?
+    var profile: ChildProfile?
     var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
     var inFlight = 0
     var heldCalls: [CallID] = []
-    private var exitsInARow = 0
-    private var readySince: Instant?
+    var exitsInARow = 0
+    var readySince: Instant?
     private var needsOldSDK = false
     private var timer = TimerID.none
     private var stopSequence: StopSequence?
@@ -63,6 +65,20 @@ final class Backend: TimerTarget {
         state = home.state
         self.plan = plan
         self.index = index
+    }
+
+    /// What serves it from elsewhere; nil for a server with a process of its own.
+    private func openRemote() -> Bool {
+        guard case .remote(let endpoint) = plan.source, endpoint.needsOAuth == nil else { return false }
+        do throws(RemoteURL.Fault) {
+            let link = try RemoteLink(endpoint, of: self)
+            remote = link
+            phase = .starting
+            link.start()
+        } catch {
+            remoteGaveUp("\(error.reason)")
+        }
+        return true
     }
 
     /// Ready, or in a state that only time or the operator changes.
@@ -87,7 +103,7 @@ final class Backend: TimerTarget {
 
     var status: ServerStatus {
         ServerStatus(
-            name: plan.name, key: plan.key, state: stateName, era: "legacy", tools: lists.count(.tools),
+            name: plan.name, key: plan.key, state: stateName, era: eraName, tools: lists.count(.tools),
             pid: child?.pid, restarts: restarts, lastError: lastError.map(redacted),
             stderrTail: stderr.lines.map(redacted))
     }
@@ -99,6 +115,7 @@ final class Backend: TimerTarget {
 
     func start() {
         incarnation &+= 1
+        if openRemote() { return }
         phase = .resolving
         let incarnation = incarnation
         let shared = state.shared
@@ -168,16 +185,21 @@ final class Backend: TimerTarget {
 
     /// Sends one of the gateway's own requests.
     private func ask(_ kind: Call.Kind, _ write: (Int, inout Outbox) -> Void) {
-        guard let child else { return }
+        guard let child, let id = register(kind) else { return }
+        write(Int(truncatingIfNeeded: id.value), &child.input.outbox)
+        state.loop.flushLater(child.input)
+    }
+
+    /// Nil when too many calls are in flight.
+    private func register(_ kind: Call.Kind) -> CallID? {
         let now = state.loop.now
         let call = Call(
             kind: kind, isModern: false, mayStream: false, mustStream: false, target: .none, backend: self,
             incarnation: incarnation, session: nil, logLevel: nil, id: ClientBytes(), token: ClientBytes(),
             deadline: now.advanced(milliseconds: Limits.initializeSeconds * 1000), lastSent: now, held: nil)
-        guard let id = state.calls.insert(call) else { return }
+        guard let id = state.calls.insert(call) else { return nil }
         inFlight += 1
-        write(Int(truncatingIfNeeded: id.value), &child.input.outbox)
-        state.loop.flushLater(child.input)
+        return id
     }
 
     /// The answer to one of the gateway's own requests.
@@ -203,6 +225,11 @@ final class Backend: TimerTarget {
             SouthLine.initialized(into: &child.input.outbox)
             state.loop.flushLater(child.input)
         }
+        readLists()
+    }
+
+    /// Reads every list anew; then the server is ready.
+    func readLists() {
         lists.restart()
         refreshNext(after: nil)
     }
@@ -221,6 +248,10 @@ final class Backend: TimerTarget {
     }
 
     private func requestList(_ kind: ListKind, cursor: UnsafeRawBufferPointer?) {
+        if let remote {
+            if let id = register(.list(kind)) { remote.askList(kind, id, cursor: cursor) }
+            return
+        }
         ask(.list(kind)) { id, out in SouthLine.list(kind, id: id, cursor: cursor, into: &out) }
     }
 
@@ -241,6 +272,7 @@ final class Backend: TimerTarget {
     }
 
     private func listSettled(_ kind: ListKind) {
+        if kind == .tools { remote?.toolsChanged(lists.snapshot(name: plan.name).tools) }
         if phase == .ready { return home.listsChanged(kind) }
         refreshNext(after: kind)
     }
@@ -269,10 +301,14 @@ final class Backend: TimerTarget {
 
     /// One of the gateway's own requests has had no answer in time. `initialize` has a timer of its own;
     /// a list stays as it was.
-    func askTimedOut(_ kind: Call.Kind) {
-        guard case .list(let list) = kind, child != nil else { return }
-        lastError = "\(list.method.text) had no answer in time"
+    func askTimedOut(_ kind: Call.Kind) { askFailed(kind, "no answer in time") }
+
+    func askFailed(_ kind: Call.Kind, _ reason: String) {
+        guard case .list(let list) = kind, child != nil || remote != nil else { return }
         lists.abandon(list)
+        // A server that is away has told why, and is asked for everything when it is back.
+        guard phase == .starting || phase == .ready else { return }
+        lastError = "\(list.method.text) failed: \(reason)"
         listSettled(list)
     }
 
@@ -351,6 +387,11 @@ final class Backend: TimerTarget {
         timer = .none
         failCalls("the sandbox is being stopped")
         releaseHeldCalls()
+        if let remote {
+            remote.stop()
+            self.remote = nil
+            return finishStopping()
+        }
         guard child != nil else {
             // A spawn that has begun is waited for: its process must be gone before `done`.
             if let launch, !launch.cancel() { return }

@@ -20,13 +20,16 @@ struct CallFailure {
 /// Answers on their way to the client.
 extension LoopState {
     /// The child's answer to `call`, which has been taken from the table.
-    func reply(_ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer) {
+    func reply(
+        _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer, server: Era
+    ) {
         if call.kind == .rest { return replyREST(call, envelope.pointee, line) }
         call.id.withBytes { id in
             do throws(RPCFailure) {
                 let response = try ResponseRewriter.rewrite(
                     line, envelope,
-                    for: ResponseRewriter.Call(id: id, method: call.kind.method, isModern: call.isModern))
+                    for: ResponseRewriter.Call(
+                        id: id, method: call.kind.method, isModern: call.isModern, server: server))
                 send(call, status: response.httpStatus, count: response.body.count) {
                     response.body.write(into: &$0)
                 }

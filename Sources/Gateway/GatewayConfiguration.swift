@@ -80,6 +80,8 @@ public struct GatewayConfiguration: Sendable {
     public var allowedOrigins: [String] = []
     /// Names under which a reverse proxy or DNS leads here, for listeners on loopback.
     public var allowedHosts: [String] = []
+    /// Hosts of remote servers (`host` or `host:port`) that may be at loopback and private addresses.
+    public var allowedPrivateRemotes: [String] = []
     /// Whether callers may bring servers of their own; nil: only where isolation is not `none`.
     public var allowsCustomServers: Bool?
     public var limits = AdjustableLimits()

@@ -73,6 +73,28 @@ public enum Limits {
     public static let stderrLineBytes = 2000
     /// Milliseconds a child has between the close of its input and TERM, and between TERM and KILL.
     public static let stopGraceMilliseconds = 500
+    /// Connections to one remote server: what is asked beyond waits for one of them.
+    public static let remoteConnections = 64
+    /// Seconds until a connection to a remote server must be made, and TLS with it; and the same while there are
+    /// other addresses to try.
+    public static let remoteConnectSeconds = 10
+    public static let remoteNextAddressSeconds = 3
+    /// Milliseconds an idle connection is used again. Python's servers close theirs after 5 s, and a call that
+    /// meets the close cannot be repeated.
+    public static let remoteIdleMilliseconds = 4000
+    /// Milliseconds for what nobody waits for: the end of a stream after its answer, the end of a session.
+    public static let remoteLingerMilliseconds = 3000
+    /// Bytes of an answer that nobody reads, such as the page of an error.
+    public static let remoteIgnoredBytes = 1024 * 1024
+    /// Characters of a remote server's `WWW-Authenticate` that are shown.
+    public static let challengeCharacters = 500
+    /// Seconds that the addresses of a name are used without asking for them again.
+    public static let routeSeconds = 30
+    /// Addresses of one name.
+    public static let addressesPerName = 8
+    /// Names that are resolved at a time, and that wait for it; resolving blocks a thread.
+    public static let resolverThreads = 8
+    public static let resolutionsWaiting = 1024
     /// Seconds a shutdown waits for calls in flight.
     public static let drainSeconds = 10
 }

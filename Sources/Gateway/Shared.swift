@@ -15,6 +15,7 @@ final class Shared: Sendable {
     private let published: Mutex<[LoopNumbers]>
     let startedAt = Instant.now()
     let answers = Answers(.gateway)
+    let outbound = Outbound()
 
     struct LoopNumbers: Sendable {
         var counters = Counters()

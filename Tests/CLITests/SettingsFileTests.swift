@@ -37,6 +37,7 @@ import Gateway
             catalogs: [ours.json, /their.json]
             allowed-origins: ["*", https://app.example.com]
             allowed-hosts: [mcp.example.com]
+            allow-private-remotes: [mcp.internal, 10.1.2.3:8000]
             allow-custom-servers: false
             limits: {call-seconds: 7, request-body-bytes: 2048, idle-seconds: 5, sandboxes: 9, sandboxes-per-key: 3,
               timeout-seconds: 60}
@@ -51,6 +52,7 @@ import Gateway
         #expect(settings.certificates == [.init(certificateFile: "folder/b.pem", keyFile: "folder/b.key")])
         #expect(settings.catalogs == ["folder/ours.json", "/their.json"])
         #expect(settings.allowedOrigins == ["*", "https://app.example.com"])
+        #expect(settings.allowedPrivateRemotes == ["mcp.internal", "10.1.2.3:8000"])
         #expect(settings.allowsCustomServers == false)
         #expect(settings.limits?.callSeconds == 7)
         #expect(settings.limits?.timeoutSeconds == 60)

@@ -85,6 +85,10 @@ struct Setting: Sendable {
         list("allowed-hosts") { (text, _, settings) throws(SettingMistake) in
             settings.allowedHosts = (settings.allowedHosts ?? []) + [try SettingValue.hostName(text)]
         },
+        list("allow-private-remotes") { (text, _, settings) throws(SettingMistake) in
+            let host = try SettingValue.remoteHost(text)
+            settings.allowedPrivateRemotes = (settings.allowedPrivateRemotes ?? []) + [host]
+        },
         one("allow-custom-servers") { (text, _, settings) throws(SettingMistake) in
             settings.allowsCustomServers = try SettingValue.truth(text)
         },

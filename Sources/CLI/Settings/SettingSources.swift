@@ -70,6 +70,7 @@ struct SettingSources: Sendable {
         configuration.hiddenPaths = configuration.certificates.map(\.keyFile)
         configuration.allowedOrigins = settings.allowedOrigins ?? []
         configuration.allowedHosts = settings.allowedHosts ?? []
+        configuration.allowedPrivateRemotes = settings.allowedPrivateRemotes ?? []
         configuration.allowsCustomServers = settings.allowsCustomServers
         configuration.limits = settings.limits ?? configuration.limits
         if let file = settings.apiKeyFile {

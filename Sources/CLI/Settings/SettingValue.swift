@@ -60,6 +60,15 @@ enum SettingValue {
         return text
     }
 
+    /// A host of remote servers, `host` or `host:port`; an IPv6 address without brackets.
+    static func remoteHost(_ text: String) throws(SettingMistake) -> String {
+        guard !text.isEmpty, text.utf8.allSatisfy(isAuthorityByte), !text.contains("[") else {
+            throw SettingMistake(
+                message: "\"\(text)\" must be a host such as mcp.internal or 10.1.2.3, or one with its port")
+        }
+        return text
+    }
+
     static func number(_ text: String, in range: ClosedRange<Int>) throws(SettingMistake) -> Int {
         guard let number = Int(text), range.contains(number) else {
             throw SettingMistake(

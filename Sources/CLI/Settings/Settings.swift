@@ -27,6 +27,7 @@ struct Settings: Sendable, Equatable {
     var catalogs: [String]?
     var allowedOrigins: [String]?
     var allowedHosts: [String]?
+    var allowedPrivateRemotes: [String]?
     var allowsCustomServers: Bool?
     var limits: GatewayConfiguration.AdjustableLimits?
 
@@ -50,6 +51,7 @@ struct Settings: Sendable, Equatable {
         merged.catalogs = catalogs ?? base.catalogs
         merged.allowedOrigins = allowedOrigins ?? base.allowedOrigins
         merged.allowedHosts = allowedHosts ?? base.allowedHosts
+        merged.allowedPrivateRemotes = allowedPrivateRemotes ?? base.allowedPrivateRemotes
         merged.allowsCustomServers = allowsCustomServers ?? base.allowsCustomServers
         merged.limits = limits ?? base.limits
         return merged

@@ -1,0 +1,74 @@
+#define _GNU_SOURCE
+#include "include/ce_net.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int ce_resolve(const char *host, struct ce_address *out, int capacity) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    int error = getaddrinfo(host, NULL, &hints, &list);
+    if (error != 0) return error;
+    int count = 0;
+    for (struct addrinfo *entry = list; entry && count < capacity; entry = entry->ai_next) {
+        if (entry->ai_family == AF_INET) {
+            out[count].count = 4;
+            memcpy(out[count].bytes, &((struct sockaddr_in *)entry->ai_addr)->sin_addr, 4);
+        } else if (entry->ai_family == AF_INET6) {
+            out[count].count = 16;
+            memcpy(out[count].bytes, &((struct sockaddr_in6 *)entry->ai_addr)->sin6_addr, 16);
+        } else {
+            continue;
+        }
+        count++;
+    }
+    freeaddrinfo(list);
+    return count;
+}
+
+const char *ce_resolve_reason(int error) { return gai_strerror(error); }
+
+static void keep_alive(int fd) {
+    static const int options[][3] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},   {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+        {IPPROTO_TCP, TCP_KEEPINTVL, 15}, {IPPROTO_TCP, TCP_KEEPCNT, 4},
+    };
+    for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
+        (void)setsockopt(fd, options[i][0], options[i][1], &options[i][2], sizeof(int));
+}
+
+int ce_connect_begin(const uint8_t *address, int count, int port) {
+    struct sockaddr_storage storage;
+    socklen_t length;
+    if (port < 1 || port > 65535) return -EINVAL;
+    memset(&storage, 0, sizeof storage);
+    if (count == 4) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((uint16_t)port);
+        memcpy(&v4->sin_addr, address, 4);
+        length = sizeof *v4;
+    } else if (count == 16) {
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons((uint16_t)port);
+        memcpy(&v6->sin6_addr, address, 16);
+        length = sizeof *v6;
+    } else {
+        return -EINVAL;
+    }
+    int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    keep_alive(fd);
+    if (connect(fd, (struct sockaddr *)&storage, length) < 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}

@@ -1,0 +1,68 @@
+import MCP
+import System
+import Telemetry
+import Wire
+
+/// What a remote server's link tells its backend: the same states as those of a process.
+extension Backend {
+    var eraName: String { remote.map { "\($0.era.text)" } ?? "legacy" }
+
+    /// The server has said what it is: after the start, after a failure, or after a lost session.
+    func remoteServes(_ profile: ChildProfile) {
+        self.profile = profile
+        switch phase {
+        case .ready: remoteMayHaveChanged()
+        case .backoff, .crashLoop:
+            restarts += 1
+            phase = .starting
+            readLists()
+        case .starting: readLists()
+        case .resolving, .failed, .needsAuth, .stopping, .stopped: return
+        }
+    }
+
+    /// Notifications may have been missed.
+    func remoteMayHaveChanged() {
+        for kind in ListKind.allCases where profile?.offers.includes(kind) == true { listChanged(kind) }
+    }
+
+    /// It cannot be reached, and is tried again.
+    func remoteDown(_ reason: String) {
+        let served = readySince.map { state.loop.now.milliseconds(since: $0) } ?? 0
+        exitsInARow = served >= Limits.steadySeconds * 1000 ? 1 : exitsInARow + 1
+        readySince = nil
+        lastError = reason
+        Log.warning(
+            "remote server is not connected",
+            [
+                "sandbox": home.id, "server": plan.name, "reason": redacted(reason), "in a row": exitsInARow,
+            ])
+        phase = exitsInARow >= Limits.crashLoopExits ? .crashLoop : .backoff
+        if phase == .crashLoop { releaseHeldCalls() }
+        home.serverLost(self)
+    }
+
+    /// It will never be what is configured.
+    func remoteGaveUp(_ reason: String) { settle(.failed, reason) }
+
+    /// - Parameters:
+    ///   - url: without its query, which may be a credential.
+    ///   - challenge: the server's `WWW-Authenticate`; it may name where a token is to be had (RFC 9728).
+    func remoteNeedsAuthorization(_ url: String, _ challenge: String) {
+        var reason = "\(url) wants authorization: its token or headers are missing or refused"
+        if !challenge.isEmpty { reason += "; it says: \(challenge.prefix(Limits.challengeCharacters))" }
+        settle(.needsAuth, reason)
+    }
+
+    private func settle(_ end: Phase, _ reason: String) {
+        guard phase != .stopping, phase != .stopped else { return }
+        phase = end
+        readySince = nil
+        lastError = reason
+        Log.warning(
+            "server did not start",
+            ["sandbox": home.id, "server": plan.name, "reason": redacted(reason)])
+        releaseHeldCalls()
+        home.serverLost(self)
+    }
+}

@@ -1,0 +1,180 @@
+import MCP
+import System
+import Wire
+
+/// What goes to the remote server, and what comes from it.
+extension RemoteLink {
+    // MARK: Out
+
+    /// The envelope of the gateway's own requests, and of clients that can be asked nothing.
+    static let own = ModernEnvelope(client: .gateway, capabilities: [])
+
+    /// Sends a client's request under the gateway's own id.
+    func send(
+        _ id: CallID, _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName,
+        target: SouthTarget, isModern: Bool
+    ) {
+        var out = ByteCollector()
+        let number = Int(truncatingIfNeeded: id.value)
+        if era == .legacy {
+            RequestRewriter.write(
+                body, envelope, method: method, id: number, target: target, dropsEnvelope: isModern,
+                into: &out)
+            out.bytes.removeLast()
+        } else if isModern {
+            ModernRewriter.relay(
+                body, envelope, method: method, id: number, target: target, dropsBaggage: true, into: &out)
+        } else {
+            ModernRewriter.envelope(
+                body, envelope, method: method, id: number, target: target, adding: Self.own, into: &out)
+        }
+        let name = method.requiresNameHeader ? name(body, envelope, method, target) : nil
+        let mirrored = mirrored(name, method, envelope.arguments.of(body))
+        perform(
+            client.call(
+                id.value, body: out.bytes, method: method, name: name, mirrored: mirrored,
+                isRepeatable: method != .toolsCall))
+    }
+
+    /// What the request names, as the server knows it, for `Mcp-Name`.
+    private func name(
+        _ body: UnsafeRawBufferPointer, _ envelope: Envelope, _ method: MethodName, _ target: SouthTarget
+    ) -> [UInt8]? {
+        guard era == .modern else { return nil }
+        if case .renamed(let name) = target { return Self.text(name) }
+        guard let range = RequestRewriter.targetRange(envelope, method, body) else { return nil }
+        let text = Self.text(range.of(body))
+        guard case .withoutPrefix(let count) = target else { return text }
+        return Array(text.dropFirst(count))
+    }
+
+    /// The meaning of a raw JSON string.
+    private static func text(_ quoted: UnsafeRawBufferPointer) -> [UInt8] {
+        guard quoted.count >= 2 else { return [] }
+        return Array(JSONText.string(UnsafeRawBufferPointer(rebasing: quoted[1..<(quoted.count - 1)])).utf8)
+    }
+
+    private func mirrored(
+        _ name: [UInt8]?, _ method: MethodName, _ arguments: UnsafeRawBufferPointer
+    ) -> [RemoteRequest.Field] {
+        guard !mirrors.isEmpty, method == .toolsCall, let name,
+            let tool = mirrors[String(decoding: name, as: UTF8.self)]
+        else { return [] }
+        return tool.fields(arguments)
+    }
+
+    /// One page of a list, asked for by the gateway itself.
+    func askList(_ kind: ListKind, _ id: CallID, cursor: UnsafeRawBufferPointer?) {
+        var out = ByteCollector()
+        let number = Int(truncatingIfNeeded: id.value)
+        switch era {
+        case .legacy:
+            SouthLine.list(kind, id: number, cursor: cursor, into: &out)
+            out.bytes.removeLast()
+        case .modern: ModernLine.list(kind, id: number, cursor: cursor, envelope: Self.own, into: &out)
+        }
+        perform(client.call(id.value, body: out.bytes, method: kind.method, isRepeatable: true))
+    }
+
+    /// `reason` is a raw JSON string.
+    func sendCancelled(_ id: CallID, reason: StaticString) {
+        var out = ByteCollector()
+        SouthLine.cancelled(id: Int(truncatingIfNeeded: id.value), reason: reason.bytes, into: &out)
+        out.bytes.removeLast()
+        perform(client.cancel(id.value, notice: out.bytes))
+    }
+
+    // MARK: In
+
+    /// One message, of a body or of an event.
+    func received(_ message: UnsafeRawBufferPointer, _ exchange: Int) {
+        guard !isStopped else { return }
+        guard let envelope = try? Envelope.scan(message) else {
+            backend.state.counters.stdoutNoise &+= 1
+            return
+        }
+        let (disposition, actions) = client.message(exchange, envelope, message, now: loop.now)
+        if case .deliver(let call) = disposition { deliver(call, exchange, envelope, message) }
+        if !actions.isEmpty { perform(actions) }
+    }
+
+    private func deliver(
+        _ call: UInt64?, _ exchange: Int, _ envelope: Envelope, _ message: UnsafeRawBufferPointer
+    ) {
+        if let call, listened(call, envelope, message) { return }
+        switch envelope.kind {
+        case .response, .failure: take(call, exchange, envelope, message)
+        case .notification: notice(call, envelope, message)
+        case .request: refuse(envelope, message)
+        case .batch, .invalid: backend.state.counters.stdoutNoise &+= 1
+        }
+    }
+
+    /// An answer must be to a call of ours; one in a call's own response, to that call.
+    private func take(
+        _ call: UInt64?, _ exchange: Int, _ envelope: Envelope, _ message: UnsafeRawBufferPointer
+    ) {
+        var id = envelope.idKind == .integer ? CallID(decimal: envelope.id.of(message)) : nil
+        if let call {
+            answerCame(exchange)
+            // Errors before a server has read the request have no id of it.
+            if envelope.kind == .failure { id = CallID(value: call) }
+            guard id?.value == call else {
+                return fail(CallID(value: call), "the server answered another request than this one")
+            }
+        }
+        let state = backend.state
+        guard let id, let taken = state.calls.take(id, from: backend, backend.incarnation) else {
+            state.counters.strayAnswers &+= 1
+            return
+        }
+        backend.inFlight -= 1
+        // Only the old transport answers elsewhere than where it was asked.
+        if call == nil { perform(client.forget(id.value)) }
+        if case .none = taken.target {
+            backend.answered(taken.kind, envelope, message)
+        } else {
+            withUnsafePointer(to: envelope) { state.reply(taken, $0, message, server: era) }
+        }
+    }
+
+    private func notice(_ call: UInt64?, _ envelope: Envelope, _ message: UnsafeRawBufferPointer) {
+        switch MethodName(envelope, in: message) {
+        case .progress:
+            guard let id = CallID(decimal: envelope.paramsProgressToken.of(message)),
+                call == nil || call == id.value
+            else { return }
+            backend.state.progress(id, backend, envelope, message)
+        case .message: backend.state.log(backend, envelope, message)
+        case .toolsChanged: backend.listChanged(.tools)
+        case .promptsChanged: backend.listChanged(.prompts)
+        case .resourcesChanged: backend.listChanged(.resources)
+        default: return
+        }
+    }
+
+    /// A server of the older era may ask its client; here it asks the gateway, which answers for everyone.
+    private func refuse(_ envelope: Envelope, _ message: UnsafeRawBufferPointer) {
+        guard era == .legacy else {
+            backend.state.counters.stdoutNoise &+= 1
+            return
+        }
+        var out = ByteCollector()
+        SouthLine.answer(MethodName(envelope, in: message), id: envelope.id.of(message), into: &out)
+        out.bytes.removeLast()
+        perform(client.notify(out.bytes))
+    }
+
+    /// Nothing more comes for this call.
+    func fail(_ id: CallID, _ reason: String) {
+        if listeningEnded(id.value) { return }
+        let state = backend.state
+        guard let call = state.calls.take(id, from: backend, backend.incarnation) else { return }
+        backend.inFlight -= 1
+        if case .none = call.target {
+            backend.askFailed(call.kind, reason)
+        } else {
+            state.reply(call, failure: backend.unavailable("The server \(backend.plan.name): \(reason)."))
+        }
+    }
+}

@@ -1,0 +1,171 @@
+import Catalog
+import MCP
+import Reactor
+import System
+import TLS
+import Wire
+
+/// The conversation with a server that somebody else hosts: drives `RemoteClient` with connections, time and the
+/// credentials of the sandbox's configuration. Nothing of a client's own reaches the server but its messages.
+/// Lives on its sandbox's home loop.
+final class RemoteLink: TimerTarget {
+    let backend: Backend
+    let loop: Loop
+    let url: RemoteURL
+    var client: RemoteClient
+    /// The era of the server; true once it serves.
+    var era = Era.legacy
+    var isStopped = false
+    /// Tools whose arguments are mirrored in headers; read from the server's list when it is complete.
+    private(set) var mirrors = MirrorTable()
+    var listen = UpstreamListen()
+    let headers: [RemoteEndpoint.Header]
+    /// Requests that no connection has taken yet.
+    var waiting: [RemoteRequest] = []
+    var connections: [RemoteConnection] = []
+    var route: Outbound.Route?
+    var routeKnownAt = Instant(nanoseconds: 0)
+    var isResolving = false
+    /// `notifications/initialized`, until it has been answered: servers take nothing else before it.
+    var barrier: Int?
+    /// Whether an address has passed the guard: a name that later leads elsewhere is an ordinary failure.
+    var wasAllowed = false
+    let scratch = TLSScratch()
+    var ticket: TLSTicket?
+    private var timer = TimerID.none
+    private var timerDue = Instant(nanoseconds: .max)
+
+    init(_ endpoint: RemoteEndpoint, of backend: Backend) throws(RemoteURL.Fault) {
+        self.backend = backend
+        loop = backend.state.loop
+        url = try RemoteURL(endpoint.url)
+        headers = endpoint.headers
+        client = RemoteClient(
+            url: url, plan: .probe, client: .gateway, isOldTransport: endpoint.transport == .sse)
+    }
+
+    var state: LoopState { backend.state }
+
+    /// Milliseconds for an answer to come: longer than any call may take, which is told when its own time is over.
+    var answerMilliseconds: Int {
+        if isStopped { return Limits.remoteLingerMilliseconds }
+        return state.settings.limits.callSeconds * 1000 + Limits.remoteLingerMilliseconds
+    }
+
+    /// The URL as it may be shown: what follows the `?` may be a credential.
+    var shownURL: String { String("\(url)".prefix { $0 != "?" }) }
+
+    // MARK: Beginning and end
+
+    func start() { perform(client.start(now: loop.now)) }
+
+    /// Gives the session back; nobody waits for the answer.
+    func stop() {
+        guard !isStopped else { return }
+        isStopped = true
+        listen.stopped()
+        perform(client.stop())
+        for connection in connections {
+            if connection.request?.method != .delete { connection.close() }
+        }
+        schedule()
+    }
+
+    /// The server's tools have been read.
+    func toolsChanged(_ list: ItemList?) {
+        mirrors = era == .modern ? list.map { MirrorTable($0) } ?? MirrorTable() : MirrorTable()
+    }
+
+    // MARK: What the machine wants
+
+    /// - Parameter actions: of one call of `client`, in its order.
+    func perform(_ actions: [RemoteClient.Action]) {
+        // First what they mean for the server as a whole: calls that fail must find it in its new state.
+        for action in actions { note(action) }
+        if let opening = Self.opening(actions) { barrier = opening }
+        for action in actions { carryOut(action) }
+        dispatch()
+        schedule()
+    }
+
+    /// The exchange that completes a handshake of the older era.
+    private static func opening(_ actions: [RemoteClient.Action]) -> Int? {
+        var first: Int?
+        for action in actions {
+            switch action {
+            case .request(let request): first = first ?? request.exchange
+            case .serves(let dialect, _): return dialect == .modern ? nil : first
+            default: continue
+            }
+        }
+        return nil
+    }
+
+    private func note(_ action: RemoteClient.Action) {
+        guard !isStopped else { return }
+        switch action {
+        case .down, .gaveUp, .needsAuthorization: listen.stopped()
+        default: return
+        }
+        switch action {
+        case .down(let reason): backend.remoteDown(reason)
+        case .gaveUp(let reason): backend.remoteGaveUp(reason)
+        case .needsAuthorization(let challenge): backend.remoteNeedsAuthorization(shownURL, challenge)
+        default: return
+        }
+    }
+
+    private func carryOut(_ action: RemoteClient.Action) {
+        switch action {
+        case .request(let request): waiting.append(request)
+        case .close(let exchange): drop(exchange)
+        case .serves(let dialect, let profile):
+            era = dialect == .modern ? .modern : .legacy
+            guard !isStopped else { return }
+            backend.remoteServes(profile)
+            beginListening(profile)
+        case .failed(let call, let failure): fail(CallID(value: call), failure.message)
+        case .mirrorAgain(let call):
+            backend.listChanged(.tools)
+            fail(
+                CallID(value: call),
+                "the server has changed this tool; its list is being read again, try once more")
+        case .gap: if !isStopped { backend.remoteMayHaveChanged() }
+        case .needsAuthorization, .down, .gaveUp: return
+        }
+    }
+
+    func drop(_ exchange: Int) {
+        if barrier == exchange { barrier = nil }
+        waiting.removeAll { $0.exchange == exchange }
+        connections.first { $0.request?.exchange == exchange }?.close()
+    }
+
+    // MARK: Time
+
+    /// Sees to it that the next deadline, of the machine or of a connection, is noticed.
+    func schedule() {
+        var due = connections.map(\.deadline).min() ?? Instant(nanoseconds: .max)
+        for tick in [client.nextTick, listen.nextTick] { if let tick { due = min(due, tick) } }
+        guard due != timerDue else { return }
+        cancelTimer()
+        guard due.nanoseconds < .max else { return }
+        timerDue = due
+        timer = loop.schedule(
+            afterMilliseconds: max(due.milliseconds(since: loop.now), 0) + 1, self, tag: 0)
+    }
+
+    func cancelTimer() {
+        loop.cancel(timer)
+        timer = .none
+        timerDue = Instant(nanoseconds: .max)
+    }
+
+    func timerFired(_ tag: UInt64) {
+        timer = .none
+        timerDue = Instant(nanoseconds: .max)
+        for connection in connections where loop.now >= connection.deadline { connection.expire() }
+        perform(client.tick(now: loop.now, random: Self.random()))
+        if !isStopped { tickListening() }
+    }
+}

@@ -238,6 +238,7 @@ def test_servers_of_other_kinds_say_what_they_need(gateway, key):
             return server if server["state"] not in ("resolving", "starting") else None
 
         found = wait_until(settled, 30, "it settles")
-        assert found["state"] in ("failed", "needs_auth")
+        # A remote endpoint that cannot be reached is tried again, as a server that keeps ending.
+        assert found["state"] in ("failed", "needs_auth", "crash_loop")
         assert "needs" in found["lastError"]
         assert "time_get_current_time" in sandbox.tools()

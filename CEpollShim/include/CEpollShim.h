@@ -6,6 +6,7 @@
 #include "ce_file.h"
 #include "ce_http2.h"
 #include "ce_net.h"
+#include "ce_network.h"
 #include "ce_poll.h"
 #include "ce_scan.h"
 #include "ce_seccomp.h"

@@ -74,6 +74,7 @@ public struct GatewayConfiguration: Sendable {
     public var poller = PollerKind.epoll
     public var stateDirectory = "/var/lib/mcp-gateway"
     public var isolation = IsolationChoice.auto
+    public var network = NetworkChoice.host
     public var apiKeys: [APIKey] = []
     public var certificates: [Certificate] = []
     /// Web origins that browsers may call from, besides this machine's; `*` is any.

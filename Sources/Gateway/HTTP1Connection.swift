@@ -301,6 +301,7 @@ final class HTTP1Connection: ClientConnection {
         switch role {
         case .clients: state.route(self, exchange(sequence), head, headBytes, body)
         case .admin: state.routeAdmin(exchange(sequence), head.pointee, headBytes)
+        case .inside(let key): state.routeInside(key, self, exchange(sequence), head, headBytes, body)
         }
     }
 

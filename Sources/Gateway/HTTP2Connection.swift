@@ -60,6 +60,10 @@ final class HTTP2Connection: ClientConnection {
             if let origin = request.head[.origin] { exchange.origin = Array(origin.of(request.headBytes)) }
             exchanges[id] = exchange
             withUnsafePointer(to: request.head) {
+                if case .inside(let key) = role {
+                    return state.routeInside(
+                        key, self, self.exchange(id), $0, request.headBytes, request.body)
+                }
                 state.route(self, self.exchange(id), $0, request.headBytes, request.body)
             }
         }

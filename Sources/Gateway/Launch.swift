@@ -9,6 +9,13 @@ struct LaunchContext: Sendable {
     let environment: [(String, String)]
     /// The core of the sandbox's loop: pipes between two cores cost 2.8 times the CPU.
     let cpu: Int?
+    /// Where its own endpoint is for its programs, and the token for it.
+    var mcpToken: String
+    let mcpURL: String
+
+    var variables: [(String, String)] {
+        environment + [("E2B_MCP_TOKEN", mcpToken), ("E2B_MCP_URL", mcpURL)]
+    }
 }
 
 /// Turns a plan of the catalog into a request to the workshop.
@@ -17,6 +24,7 @@ public enum Launch {
         var workshop = WorkshopConfiguration(
             stateDirectory: configuration.stateDirectory, isolation: configuration.isolation)
         workshop.hiddenPaths = configuration.hiddenPaths
+        workshop.network = configuration.network
         return try Workshop(workshop)
     }
 
@@ -33,7 +41,7 @@ public enum Launch {
         // The plan's own settings win over variables that are for all servers.
         let own = Set(plan.environment.map(\.name))
         let environment =
-            sandbox.environment.filter { !own.contains($0.0) } + plan.environment.map { ($0.name, $0.value) }
+            sandbox.variables.filter { !own.contains($0.0) } + plan.environment.map { ($0.name, $0.value) }
         var request = LaunchRequest(
             program: program, arguments: arguments, environment: environment, sandboxID: sandbox.sandboxID,
             serverName: plan.name, cpu: sandbox.cpu)

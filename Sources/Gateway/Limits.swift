@@ -97,4 +97,9 @@ public enum Limits {
     public static let resolutionsWaiting = 1024
     /// Seconds a shutdown waits for calls in flight.
     public static let drainSeconds = 10
+
+    /// The port at which a sandbox finds its own endpoint, as E2B has it, and how many of its connections are
+    /// served at a time.
+    static let insidePort = 50005
+    static let insideConnections = 64
 }

@@ -3,7 +3,11 @@ import System
 
 /// A listening socket of one loop.
 final class Listener: Source {
-    enum Role { case clients, admin }
+    enum Role {
+        case clients, admin
+        /// In a sandbox's own network: nothing but that sandbox is served.
+        case inside(SandboxKey)
+    }
 
     private let state: LoopState
     private let role: Role
@@ -15,7 +19,7 @@ final class Listener: Source {
     }
 
     override func accepted(_ fd: Int32) {
-        guard state.connections.count < Limits.connectionsPerLoop else {
+        guard state.connections.count < Limits.connectionsPerLoop, takesInside() else {
             state.counters.refused &+= 1
             Descriptor(owning: fd).close()
             return
@@ -27,5 +31,11 @@ final class Listener: Source {
         } catch {
             Descriptor(owning: fd).close()
         }
+    }
+
+    /// A sandbox has a few connections to itself, so that it cannot take those of clients.
+    private func takesInside() -> Bool {
+        guard case .inside(let key) = role, let home = state.homes[key] else { return true }
+        return home.insideConnections < Limits.insideConnections
     }
 }

@@ -42,7 +42,15 @@ final class LoopState: TimerTarget {
         listeners.append(listener)
     }
 
+    /// The listener in a sandbox's network, which its home closes.
+    func listenInside(_ descriptor: Int32, _ key: SandboxKey) throws(Errno) -> Listener {
+        let listener = Listener(state: self, role: .inside(key))
+        try loop.attach(listener, descriptor: descriptor, as: .listener)
+        return listener
+    }
+
     func add(_ connection: ClientConnection) {
+        if case .inside(let key) = connection.role { homes[key]?.insideConnections += 1 }
         connection.index = connections.count
         connections.append(connection)
         counters.connections &+= 1
@@ -51,6 +59,7 @@ final class LoopState: TimerTarget {
     func remove(_ connection: ClientConnection) {
         let index = connection.index
         guard index < connections.count, connections[index] === connection else { return }
+        if case .inside(let key) = connection.role { homes[key]?.insideConnections -= 1 }
         connections.swapAt(index, connections.count - 1)
         connections.removeLast()
         if index < connections.count { connections[index].index = index }

@@ -49,9 +49,9 @@ struct Plane: DataPlane {
         }
     }
 
-    func replaceToken(_ id: String, home: Int, digest: [UInt8]) {
+    func replaceToken(_ id: String, home: Int, digest: [UInt8], token: String) {
         shared.post(home) { state in
-            SandboxKey(id).flatMap { state.homes[$0] }?.replaceToken(digest)
+            SandboxKey(id).flatMap { state.homes[$0] }?.replaceToken(digest, token: token)
         }
     }
 

@@ -73,6 +73,24 @@ extension LoopState {
         submitToControl(exchange, head, bytes, body)
     }
 
+    /// A request from inside a sandbox, which reaches that sandbox's endpoint and nothing else.
+    func routeInside(
+        _ key: SandboxKey, _ connection: ClientConnection, _ exchange: ExchangeID,
+        _ borrowed: UnsafePointer<RequestHead>, _ bytes: UnsafeRawBufferPointer,
+        _ body: UnsafeRawBufferPointer
+    ) {
+        if let origin = borrowed.pointee[.origin]?.of(bytes), !settings.access.admitsOrigin(origin) {
+            return refuse(exchange, 403, "This origin is not allowed; add it to allowed-origins.")
+        }
+        if borrowed.pointee.method == .options { return preflight(exchange, borrowed.pointee, bytes) }
+        let path = borrowed.pointee.path.of(bytes)
+        if path.equals("/health") { return answer(exchange, .ok, Array(#"{"status":"ok"}"#.utf8)) }
+        guard let endpoint = Self.endpoint(path) else {
+            return refuse(exchange, 404, "Nothing is here; the MCP endpoint is /mcp.")
+        }
+        serve(connection, exchange, key, endpoint, borrowed, bytes, body)
+    }
+
     private func foreignHost(_ host: UnsafeRawBufferPointer) -> String {
         let name = String(decoding: host.prefix(200), as: UTF8.self)
         return "The host \(name) is not served here; add it to allowed-hosts or set public-url."

@@ -22,7 +22,12 @@ final class SandboxHome {
     private(set) var catalog: ListCatalog
     var sessions = SessionTable()
     var streams: [EventStream] = []
-    let launchContext: LaunchContext
+    private(set) var launchContext: LaunchContext
+    private var isOpened = false
+    private var closeWhenOpened: (@Sendable () -> Void)?
+    /// In the sandbox's own network, when it has one.
+    private var inside: Listener?
+    var insideConnections = 0
     private var whenSettled: [@Sendable ([ServerStatus]) -> Void] = []
     private(set) var isClosing = false
 
@@ -37,13 +42,47 @@ final class SandboxHome {
         catalog = ListCatalog(servers: [], options: ListCatalog.Options(implementation: .gateway))
         launchContext = LaunchContext(
             sandboxID: specification.id, environment: specification.environment,
-            cpu: state.shared.cpu(of: state.loop.index))
+            cpu: state.shared.cpu(of: state.loop.index), mcpToken: specification.mcpToken,
+            mcpURL: state.shared.workshop.hasNetworks
+                ? "http://localhost:\(Limits.insidePort)/mcp" : specification.mcpURL)
         backends = specification.servers.enumerated().map { Backend(home: self, plan: $1, index: $0) }
         rebuildCatalog()
     }
 
     /// Starts its servers; called when the loop can find it.
     func open() {
+        guard state.shared.workshop.hasNetworks else { return startServers() }
+        let (shared, index, key) = (state.shared, state.loop.index, key)
+        // Before the servers, so that it is there when they look for it.
+        shared.workshop.openInside(id, port: Limits.insidePort) { result in
+            shared.post(index) { state in
+                guard let home = state.homes[key] else {
+                    if case .success(let descriptor) = result { ce_close(descriptor) }
+                    return
+                }
+                home.opened(result)
+            }
+        }
+    }
+
+    private func opened(_ result: Result<Int32, LaunchFailure>) {
+        switch result {
+        case .success(let descriptor):
+            do { inside = try state.listenInside(descriptor, key) } catch { ce_close(descriptor) }
+        case .failure(let failure):
+            // Each launch meets the same failure, and tells the sandbox's owner.
+            Log.error("no endpoint inside a sandbox", ["sandbox": id, "reason": failure.message])
+        }
+        if let closeWhenOpened {
+            isOpened = true
+            self.closeWhenOpened = nil
+            return stopAll(closeWhenOpened)
+        }
+        startServers()
+    }
+
+    private func startServers() {
+        isOpened = true
         for backend in backends { backend.start() }
     }
 
@@ -116,9 +155,10 @@ final class SandboxHome {
         ).serialized()
     }
 
-    func replaceToken(_ digest: [UInt8]) {
+    func replaceToken(_ digest: [UInt8], token: String) {
         tokenDigest = digest
         rememberedToken.removeAll()
+        launchContext.mcpToken = token
     }
 
     /// Whether `token` is the one whose digest matched last: a digest costs 0.3 µs, this comparison a tenth.
@@ -155,7 +195,7 @@ final class SandboxHome {
         }
         backends = next
         for old in kept { retire(old) }
-        for backend in fresh { backend.start() }
+        if isOpened { for backend in fresh { backend.start() } }
         rebuildCatalog()
         announce([.tools, .prompts, .resources])
         whenReady(completion)
@@ -176,6 +216,15 @@ final class SandboxHome {
         guard !isClosing else { return done() }
         isClosing = true
         endStreams()
+        // What is being opened in its network belongs to it, too.
+        if isOpened { stopAll(done) } else { closeWhenOpened = done }
+    }
+
+    private func stopAll(_ done: @escaping @Sendable () -> Void) {
+        if let inside { state.loop.close(inside) }
+        for connection in state.connections {
+            if case .inside(key) = connection.role { connection.close() }
+        }
         let remaining = Countdown(backends.count + leaving.count, done)
         for backend in backends + leaving { backend.stop { remaining.step() } }
         remaining.step()

@@ -89,7 +89,7 @@ public protocol DataPlane: Sendable {
     func open(_ specification: SandboxSpecification, ready: @escaping @Sendable ([ServerStatus]) -> Void)
     /// `done` is called when every process of the sandbox is gone.
     func close(_ id: String, home: Int, done: @escaping @Sendable () -> Void)
-    func replaceToken(_ id: String, home: Int, digest: [UInt8])
+    func replaceToken(_ id: String, home: Int, digest: [UInt8], token: String)
     func replaceServers(
         _ id: String, home: Int, _ servers: [ServerPlan], _ options: GatewayOptions,
         ready: @escaping @Sendable ([ServerStatus]) -> Void)
@@ -110,10 +110,14 @@ public struct SandboxSpecification: Sendable {
     public var environment: [(String, String)]
     /// Name of the API key that owns it.
     public var owner: String
+    /// For the sandbox's own processes, besides the digest: where its endpoint is on this host, and the token.
+    public var mcpToken: String
+    public var mcpURL: String
 
     public init(
         id: String, home: Int, tokenDigest: [UInt8], sessionKey: [UInt8], servers: [ServerPlan],
-        options: GatewayOptions, environment: [(String, String)], owner: String
+        options: GatewayOptions, environment: [(String, String)], owner: String, mcpToken: String = "",
+        mcpURL: String = ""
     ) {
         self.id = id
         self.home = home
@@ -123,6 +127,8 @@ public struct SandboxSpecification: Sendable {
         self.options = options
         self.environment = environment
         self.owner = owner
+        self.mcpToken = mcpToken
+        self.mcpURL = mcpURL
     }
 }
 

@@ -28,6 +28,8 @@ struct Jail: Sendable {
     var hiddenTools: [String] = []
     var environment: [(String, String)] = []
     var directory = Self.workspace
+    /// The network is the sandbox's own: the host's resolver is not there, nor are the names of its network.
+    var hasOwnNetwork = false
     var temporaryBytes = SandboxLimits.temporaryBytes
 
     /// The options, for `--args`: from there neither other users of the host nor the servers in the jail can read
@@ -68,10 +70,11 @@ struct Jail: Sendable {
                 list += ["--ro-bind", directory, directory]
             }
         }
-        for name in Self.systemFiles where Files.exists("/etc/\(name)") {
+        for name in Self.systemFiles
+        where Files.exists("/etc/\(name)") && !(hasOwnNetwork && StateDirectory.isNetworkFile(name)) {
             list += ["--ro-bind", "/etc/\(name)", "/etc/\(name)"]
         }
-        for (name, _) in StateDirectory.jailFiles {
+        for (name, _) in StateDirectory.jailFiles where hasOwnNetwork || !StateDirectory.isNetworkFile(name) {
             list += ["--ro-bind", "\(state.jail)/\(name)", "/etc/\(name)"]
         }
         return list

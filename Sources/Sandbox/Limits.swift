@@ -40,6 +40,8 @@ public enum SandboxLimits {
     /// Hundredths of a CPU.
     public static let serverCPUPercent: UInt64 = 200
     public static let sandboxCPUPercent: UInt64 = 400
+    /// Connections that wait to be accepted inside a sandbox.
+    static let insideBacklog = 64
     /// Looks at a sandbox's control groups until they are empty, and milliseconds between two.
     static let groupRemovals = 200
     static let groupRemovalMilliseconds = 10

@@ -15,6 +15,7 @@ struct Server: Sendable {
         let isJailed = starter.isolation == .bubblewrap
         var jail = starter.jail()
         jail.workspace = workspace
+        jail.hasOwnNetwork = configuration.network != .host
         jail.temporaryBytes = configuration.temporaryBytes
         jail.hiddenTools = package.hiddenTools
         jail.shares = shares(paths)

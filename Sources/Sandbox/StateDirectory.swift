@@ -52,9 +52,17 @@ struct StateDirectory: Sendable {
             """
         ),
         ("group", "root:x:0:\nuser:x:\(Jail.user):\nnogroup:x:65534:\n"),
+        ("hosts", "127.0.0.1 localhost sandbox\n"),
+        (
+            "resolv.conf",
+            "# This network has no name server; names are in /etc/hosts.\noptions attempts:1 timeout:1\n"
+        ),
         // Files that were bound into the jail belong to other users, and there are only those.
         ("gitconfig", "[safe]\n\tdirectory = *\n"),
     ]
+
+    /// Of a jail with a network of its own; other jails have the host's.
+    static func isNetworkFile(_ name: String) -> Bool { name == "hosts" || name == "resolv.conf" }
 
     /// Stands where a tool is that a server shall believe is not installed.
     static let missingTool = "#!/bin/sh\necho \"$0: not available to this server\" >&2\nexit 127\n"

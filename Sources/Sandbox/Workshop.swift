@@ -17,6 +17,8 @@ public final class Workshop: Sendable {
     let users: UserLeases?
     /// Nil where this process may make none.
     let groups: ControlGroups?
+    /// Nil where sandboxes have the host's network.
+    let networks: SandboxNetworks?
     private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
     /// Guards the making of a sandbox's directories, which its servers' launches do at the same time.
     private let making = Mutex(())
@@ -42,10 +44,46 @@ public final class Workshop: Sendable {
         paths = HostPaths(hiding: configuration.hiddenPaths + [state.path])
         starter = try Starter.choosing(configuration, state: state, users: users)
         isolation = starter.isolation
+        networks = try Self.makeNetworks(configuration)
         packages = PackageStore(state: state, starter: starter, installer: users?.installer)
         if configuration.ownsSandboxes {
             Leftovers.sweep(state)
             _ = groups?.sweep()
+        }
+    }
+
+    private static func makeNetworks(_ configuration: WorkshopConfiguration) throws(WorkshopFailure)
+        -> SandboxNetworks?
+    {
+        guard configuration.network != .host else { return nil }
+        guard configuration.isolation != .none else {
+            throw WorkshopFailure(message: "Networks of sandboxes need --isolation bubblewrap.")
+        }
+        do { return try SandboxNetworks() } catch {
+            throw WorkshopFailure(
+                message:
+                    "Networks of sandboxes do not work here: \(error). They need root, or CAP_SYS_ADMIN; "
+                    + "network: host starts without them, with all that this host reaches.")
+        }
+    }
+
+    /// True when sandboxes have a network of their own, in which the gateway can listen.
+    public var hasNetworks: Bool { networks != nil }
+
+    /// Opens a listener at 127.0.0.1 in the sandbox's network, which is made for it. `done` gets the descriptor,
+    /// which is its own then, on a thread of the workshop.
+    public func openInside(
+        _ sandbox: String, port: Int, done: @escaping @Sendable (Result<Int32, LaunchFailure>) -> Void
+    ) {
+        launches.submit {
+            guard let networks = self.networks, Self.isPlainName(sandbox) else {
+                return done(.failure(LaunchFailure(message: "\(sandbox) has no network of its own.")))
+            }
+            do {
+                done(.success(try networks.listen(sandbox, address: "127.0.0.1", port: port)))
+            } catch {
+                done(.failure(LaunchFailure(message: "The sandbox's network could not be made: \(error).")))
+            }
         }
     }
 
@@ -110,6 +148,7 @@ public final class Workshop: Sendable {
         let server = Server(request: request, package: package, command: command, user: user)
         var plan = server.plan(starter, paths: paths, configuration)
         do {
+            plan.network = try networks?.descriptor(of: request.sandboxID)
             plan.group = try groups?.make(sandbox: request.sandboxID)
             return try starter.start(plan)
         } catch {
@@ -175,6 +214,7 @@ public final class Workshop: Sendable {
         launches.submit {
             if Self.isPlainName(id) {
                 self.groups?.remove(sandbox: id)
+                self.networks?.remove(id)
                 do {
                     try Files.removeTree(self.state.sandbox(id))
                 } catch {

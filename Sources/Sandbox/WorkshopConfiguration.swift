@@ -18,6 +18,8 @@ public struct WorkshopConfiguration: Sendable {
     /// Absolute, or relative to the working directory at start.
     public var stateDirectory: String
     public var isolation: IsolationChoice
+    /// Anything but `host` needs root and jails.
+    public var network = NetworkChoice.host
     /// False for a command that installs packages beside a running gateway: running sandboxes are not its own.
     public var ownsSandboxes = true
     /// Files and directories that no sandbox may be shown, such as the keys and the configuration. The state

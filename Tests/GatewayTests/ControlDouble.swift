@@ -56,7 +56,7 @@ final class RecordingPlane: DataPlane {
         state.withLock { $0.closed.append((id, done)) }
     }
 
-    func replaceToken(_ id: String, home: Int, digest: [UInt8]) {
+    func replaceToken(_ id: String, home: Int, digest: [UInt8], token: String) {
         state.withLock { $0.tokens.append((id, home, digest)) }
     }
 

@@ -78,6 +78,12 @@ struct ServeFlags: ParsableArguments {
             valueName: "auto|bubblewrap|none"))
     var isolation: String?
 
+    @Option(
+        help: .init(
+            "What servers reach; none is their own sandbox's endpoint alone. (default: host)",
+            valueName: "host|none"))
+    var network: String?
+
     @Option(help: .init("A line NAME KEY for each API key; NAME owns what KEY creates.", valueName: "file"))
     var apiKeyFile: String?
 
@@ -109,7 +115,8 @@ struct ServeFlags: ParsableArguments {
         let given: [(String, [String?])] = [
             ("listen", listen), ("admin-listen", [adminListen]), ("public-url", [publicURL]),
             ("domain", [domain]), ("workers", [workers]), ("poller", [poller]), ("state-dir", [stateDir]),
-            ("isolation", [isolation]), ("api-key-file", [apiKeyFile]), ("tls-cert", [tlsCert]),
+            ("isolation", [isolation]), ("network", [network]), ("api-key-file", [apiKeyFile]),
+            ("tls-cert", [tlsCert]),
             ("tls-key", [tlsKey]), ("log-level", [logLevel]), ("log-format", [logFormat]),
         ]
         for (name, values) in given {

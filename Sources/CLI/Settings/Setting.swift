@@ -60,6 +60,9 @@ struct Setting: Sendable {
         one("isolation") { (text, _, settings) throws(SettingMistake) in
             settings.isolation = try SettingValue.choice(text)
         },
+        one("network") { (text, _, settings) throws(SettingMistake) in
+            settings.network = try SettingValue.choice(text)
+        },
         one("api-key-file") { (text, folder, settings) throws(SettingMistake) in
             settings.apiKeyFile = try SettingValue.path(text, from: folder)
         },

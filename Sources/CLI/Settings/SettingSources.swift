@@ -66,6 +66,7 @@ struct SettingSources: Sendable {
         configuration.poller = settings.poller ?? configuration.poller
         configuration.stateDirectory = settings.stateDirectory ?? StateDirectory.standard(environment)
         configuration.isolation = settings.isolation ?? configuration.isolation
+        configuration.network = settings.network ?? configuration.network
         configuration.certificates = try certificates(settings)
         configuration.hiddenPaths = configuration.certificates.map(\.keyFile)
         configuration.allowedOrigins = settings.allowedOrigins ?? []

@@ -18,6 +18,7 @@ struct Settings: Sendable, Equatable {
     var poller: GatewayConfiguration.PollerKind?
     var stateDirectory: String?
     var isolation: IsolationChoice?
+    var network: NetworkChoice?
     var apiKeyFile: String?
     var tlsCertificate: String?
     var tlsKey: String?
@@ -42,6 +43,7 @@ struct Settings: Sendable, Equatable {
         merged.poller = poller ?? base.poller
         merged.stateDirectory = stateDirectory ?? base.stateDirectory
         merged.isolation = isolation ?? base.isolation
+        merged.network = network ?? base.network
         merged.apiKeyFile = apiKeyFile ?? base.apiKeyFile
         merged.tlsCertificate = tlsCertificate ?? base.tlsCertificate
         merged.tlsKey = tlsKey ?? base.tlsKey

@@ -122,7 +122,8 @@ extension ControlPlane {
         let specification = SandboxSpecification(
             id: record.id, home: record.home, tokenDigest: Secret.digest(record.mcpToken),
             sessionKey: Random.bytes(32), servers: servers.plans, options: servers.options,
-            environment: body.environment, owner: record.owner)
+            environment: body.environment, owner: record.owner, mcpToken: record.mcpToken,
+            mcpURL: mcpURL(record))
         configuration.observe(
             .created(id: record.id, owner: record.owner, servers: servers.plans.count))
         let id = record.id

@@ -13,7 +13,7 @@ extension ControlPlane {
     /// From here on `token` is the only one that opens the sandbox's MCP endpoint.
     func setToken(_ record: SandboxRecord, _ token: String) {
         record.mcpToken = token
-        plane.replaceToken(record.id, home: record.home, digest: Secret.digest(token))
+        plane.replaceToken(record.id, home: record.home, digest: Secret.digest(token), token: token)
     }
 
     func replaceServers(_ request: ControlRequest, _ owner: String, _ id: String) throws(ControlRefusal) {

@@ -42,7 +42,8 @@ final class SandboxRecord {
     let timeoutSeconds: Int
 
     /// The MCP token itself, in memory only: its owner may read it back (`GET /files` of the token file), so
-    /// a digest would not do. Never logged; the loops get the digest alone.
+    /// a digest would not do. Never logged; the loops
+    /// compare digests, and hand the token to the processes of its own sandbox.
     var mcpToken: String
     /// SHA-256 of the configuration that runs; nil while the sandbox has no MCP servers. The configuration is
     /// not kept, because it holds secrets.

@@ -305,7 +305,11 @@ struct RecordTests {
 
     // MARK: Memory
 
-    @Test("an idle session holds at most 16 KiB", arguments: ["1.2", "1.3"])
+    @Test(
+        "an idle session holds at most 16 KiB",
+        // Apart, as a test with a process of its own reaps every child of this one; and without a sanitizer,
+        // whose heap is another: MCP_GATEWAY_HEAP_TESTS=1 swift test --filter RecordTests.
+        .enabled(if: getenv("MCP_GATEWAY_HEAP_TESTS") != nil), arguments: ["1.2", "1.3"])
     func memory(_ version: String) async {
         // In a process of its own: the heap is that of a whole process.
         if version == "1.2" {

@@ -31,7 +31,7 @@ extension Backend {
 
     /// Why no more calls are taken; nil when they are.
     var busy: CallFailure? {
-        let waiting = child?.input.outbox.count ?? 0
+        let waiting = child?.input.outbox.count ?? remote?.pendingBytes ?? 0
         guard
             inFlight >= Limits.callsPerServer || waiting > Limits.childInputBytes
                 || heldCalls.count >= Limits.heldCallsPerServer

@@ -180,7 +180,8 @@ final class RemoteConnection: Source {
         let message = use == .json && !body.isEmpty ? body.take() : nil
         // First, so that what comes of the message may use the connection.
         request = nil
-        if isReusable {
+        // A server that answers before it has read all may not read the rest.
+        if isReusable, outbox.isEmpty, plain.isEmpty {
             idle()
         } else {
             close()

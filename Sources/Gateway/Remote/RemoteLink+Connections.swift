@@ -9,6 +9,10 @@ import Wire
 extension RemoteLink {
     /// Gives waiting requests to connections, idle ones first.
     func dispatch() {
+        // What fails at once comes back here: the first one goes on.
+        guard !isDispatching else { return }
+        isDispatching = true
+        defer { isDispatching = false }
         while let index = next, index < waiting.count {
             if let idle = connections.first(where: { $0.isIdle }) {
                 send(waiting.remove(at: index), on: idle)
@@ -18,6 +22,12 @@ extension RemoteLink {
                 return
             }
         }
+    }
+
+    /// Bytes of messages that the server has not answered.
+    var pendingBytes: Int {
+        waiting.reduce(0) { $0 + $1.body.count }
+            + connections.reduce(0) { $0 + ($1.request?.body.count ?? 0) }
     }
 
     /// Which of the waiting requests may be sent.
@@ -125,8 +135,10 @@ extension RemoteLink {
                     ResponseWriter.field(
                         field.name, String(decoding: field.value, as: UTF8.self), into: &out)
                 }
-                ResponseWriter.field(
-                    "User-Agent", "\(Implementation.gateway.name)/\(GatewayVersion.text)", into: &out)
+                if !self.headers.contains(where: { $0.name.lowercased() == "user-agent" }) {
+                    ResponseWriter.field(
+                        "User-Agent", "\(Implementation.gateway.name)/\(GatewayVersion.text)", into: &out)
+                }
                 // Credentials: to this origin alone, for the machine follows redirects nowhere else.
                 for header in self.headers { ResponseWriter.field(header.name, header.value, into: &out) }
             }

@@ -26,6 +26,7 @@ final class RemoteLink: TimerTarget {
     var route: Outbound.Route?
     var routeKnownAt = Instant(nanoseconds: 0)
     var isResolving = false
+    var isDispatching = false
     /// `notifications/initialized`, until it has been answered: servers take nothing else before it.
     var barrier: Int?
     /// Whether an address has passed the guard: a name that later leads elsewhere is an ordinary failure.

@@ -8,8 +8,8 @@ final class HeldRequest {
     let bytes: OwnedBytes
     let envelope: Envelope
     /// The server's own name for what is asked; empty when it is the client's.
-    let original: [UInt8]
-    let cutBytes: Int
+    private let original: [UInt8]
+    private let cutBytes: Int
 
     init(_ request: borrowing NorthRequest, _ route: ListCatalog.Route) {
         bytes = OwnedBytes(copying: request.body)
@@ -20,41 +20,30 @@ final class HeldRequest {
         case .withoutPrefix(let count): (original, cutBytes) = ([], count)
         }
     }
+
+    /// Hands over what `init` was given.
+    func with(_ body: (UnsafeRawBufferPointer, SouthTarget) -> Void) {
+        original.withUnsafeBytes { original in
+            let target: SouthTarget =
+                !original.isEmpty
+                ? .renamed(original) : cutBytes > 0 ? .withoutPrefix(bytes: cutBytes) : .unchanged
+            bytes.withBytes { body($0, target) }
+        }
+    }
 }
 
-/// The call path: requests go down to the child, its lines come up.
+/// Calls that wait for their server, and what is said to those that it cannot serve.
 extension Backend {
-    // MARK: Down
-
-    /// True when `call` can be written to the child now.
-    var canTake: Bool { phase == .ready && child != nil }
-
     /// Why no more calls are taken; nil when they are.
-    var busy: CallFailure? {
-        let waiting = child?.input.outbox.count ?? 0
+    func busy(_ link: ChildLink) -> CallFailure? {
         guard
-            inFlight >= Limits.callsPerServer || waiting > Limits.childInputBytes
+            link.inFlight >= Limits.callsPerServer || link.waitingBytes > Limits.childInputBytes
                 || heldCalls.count >= Limits.heldCallsPerServer
         else { return nil }
         return CallFailure(
             rest: .rateLimit, code: RPCCode.internalError,
-            message: "The server \(plan.name) is busy with \(inFlight) calls; try again in a second.",
+            message: "The server \(plan.name) is busy with \(link.inFlight) calls; try again in a second.",
             details: ["server": .string(plan.name), "retryAfterSeconds": .integer(1)])
-    }
-
-    /// Writes the request as one line of the child's input; it leaves at the end of the turn, together with
-    /// what else goes there.
-    func send(
-        _ id: CallID, _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName,
-        target: SouthTarget, dropsEnvelope: Bool
-    ) {
-        guard let child else { return }
-        inFlight += 1
-        state.counters.calls &+= 1
-        RequestRewriter.write(
-            body, envelope, method: method, id: Int(truncatingIfNeeded: id.value), target: target,
-            dropsEnvelope: dropsEnvelope, into: &child.input.outbox)
-        state.loop.flushLater(child.input)
     }
 
     /// Sends what waited for the server.
@@ -62,21 +51,16 @@ extension Backend {
         let waiting = heldCalls
         heldCalls.removeAll()
         for id in waiting {
-            guard var call = state.calls[id], let held = call.held else { continue }
+            guard var call = state.calls[id], let held = call.held,
+                let link = link(servingModern: call.isModern)
+            else { continue }
             call.held = nil
-            call.incarnation = incarnation
+            call.incarnation = link.incarnation
             call.deadline = state.loop.now.advanced(milliseconds: state.settings.limits.callSeconds * 1000)
             state.calls[id] = call
-            held.original.withUnsafeBytes { original in
-                let target: SouthTarget =
-                    !original.isEmpty
-                    ? .renamed(original)
-                    : held.cutBytes > 0 ? .withoutPrefix(bytes: held.cutBytes) : .unchanged
-                held.bytes.withBytes {
-                    send(
-                        id, $0, held.envelope, method: call.kind.method, target: target,
-                        dropsEnvelope: call.isModern)
-                }
+            let client = SouthClient(isModern: call.isModern, session: call.session)
+            held.with {
+                link.send(id, $0, held.envelope, method: call.kind.method, target: $1, client: client)
             }
         }
     }
@@ -96,121 +80,38 @@ extension Backend {
     }
 
     /// A call has left the table before its answer.
-    func callEnded(_ id: CallID, wasHeld: Bool) {
-        if wasHeld {
+    func callEnded(_ id: CallID, _ call: borrowing Call) {
+        if call.held != nil {
             heldCalls.removeAll { $0 == id }
         } else {
-            inFlight -= 1
+            link(call.incarnation)?.inFlight -= 1
         }
     }
 
-    /// `reason` is a raw JSON string.
-    func sendCancelled(_ id: CallID, reason: StaticString) {
-        guard let child else { return }
-        SouthLine.cancelled(
-            id: Int(truncatingIfNeeded: id.value), reason: reason.bytes, into: &child.input.outbox)
-        state.loop.flushLater(child.input)
+    /// The process that works on `call` is told that it need not.
+    func sendCancelled(_ id: CallID, _ call: borrowing Call, reason: StaticString) {
+        link(call.incarnation)?.sendCancelled(id, reason: reason)
     }
 
-    // MARK: Up
+    /// Every call in flight at a process is told at once what happened.
+    func failCalls(of link: ChildLink, _ what: String) {
+        let own = link.incarnation
+        for id in state.calls.ids(where: { $0.backend === self && $0.incarnation == own && $0.held == nil }) {
+            guard let call = state.calls.remove(id) else { continue }
+            state.reply(call, failure: unavailable("The server \(plan.name) ended during the call: \(what)."))
+        }
+        link.inFlight = 0
+    }
+
+    func unavailable(_ message: String) -> CallFailure {
+        CallFailure(
+            rest: .serverUnavailable, code: -32603, message: redacted(message),
+            details: [
+                "server": .string(plan.name), "state": .string(stateName),
+                "lastError": lastError.map { .string(redacted($0)) } ?? .null,
+                "stderr": .array(stderr.lines.suffix(5).map { .string(redacted($0)) }),
+            ])
+    }
 
     func wroteToStderr(_ bytes: UnsafeRawBufferPointer) { stderr.append(bytes) }
-
-    /// One line of the child's output.
-    func received(_ line: UnsafeRawBufferPointer) {
-        guard let envelope = try? Envelope.scan(line) else {
-            state.counters.stdoutNoise &+= 1
-            return
-        }
-        switch envelope.kind {
-        case .response, .failure: take(envelope, line)
-        case .notification: notice(envelope, line)
-        case .request: refuse(envelope, line)
-        case .batch, .invalid: state.counters.stdoutNoise &+= 1
-        }
-    }
-
-    /// The id must be one that we gave to this very process; a child may say anything.
-    private func take(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard envelope.idKind == .integer, let id = CallID(decimal: envelope.id.of(line)),
-            let call = state.calls.take(id, from: self, incarnation)
-        else {
-            state.counters.strayAnswers &+= 1
-            return
-        }
-        inFlight -= 1
-        if case .none = call.target {
-            answered(call.kind, envelope, line)
-        } else {
-            state.reply(call, envelope, line)
-        }
-    }
-
-    private func notice(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        switch MethodName(envelope, in: line) {
-        case .progress:
-            guard let id = CallID(decimal: envelope.paramsProgressToken.of(line)) else { return }
-            state.progress(id, self, envelope, line)
-        case .message: state.log(self, envelope, line)
-        case .toolsChanged: listChanged(.tools)
-        case .promptsChanged: listChanged(.prompts)
-        case .resourcesChanged: listChanged(.resources)
-        default: return
-        }
-    }
-
-    /// A server may ask its client; here it asks the gateway, which answers for everyone.
-    private func refuse(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard let child else { return }
-        SouthLine.answer(
-            MethodName(envelope, in: line), id: envelope.id.of(line), into: &child.input.outbox)
-        state.loop.flushLater(child.input)
-    }
-
-    /// The answer whose line begins with `start` is over the limit.
-    func lineTooLong(_ start: UnsafeRawBufferPointer) {
-        state.counters.stdoutNoise &+= 1
-        guard let id = CallID(findingIn: start), let call = state.calls.take(id, from: self, incarnation)
-        else { return }
-        inFlight -= 1
-        let limit = Limits.childLineBytes
-        state.reply(
-            call,
-            failure: CallFailure(
-                rest: .internal, code: RPCCode.internalError,
-                message: "The answer of the server \(plan.name) is longer than \(limit) bytes.",
-                details: ["server": .string(plan.name), "limitBytes": .integer(limit)]))
-    }
-}
-
-extension CallID {
-    /// Digits alone, below 2^53.
-    init?(decimal text: UnsafeRawBufferPointer) {
-        guard !text.isEmpty, text.count <= 16 else { return nil }
-        var number: UInt64 = 0
-        for byte in text {
-            guard byte >= 48, byte <= 57 else { return nil }
-            number = number &* 10 &+ UInt64(byte &- 48)
-        }
-        guard number < 1 << 53 else { return nil }
-        self.init(value: number)
-    }
-
-    /// The number behind the first `"id":` of a message whose end is unknown.
-    init?(findingIn start: UnsafeRawBufferPointer) {
-        let key = Array(#""id":"#.utf8)
-        var i = 0
-        while i + key.count < start.count {
-            if start[i..<(i + key.count)].elementsEqual(key) {
-                var end = i + key.count
-                while end < start.count, start[end] == 32 { end += 1 }
-                let first = end
-                while end < start.count, start[end] >= 48, start[end] <= 57 { end += 1 }
-                self.init(decimal: UnsafeRawBufferPointer(rebasing: start[first..<end]))
-                return
-            }
-            i += 1
-        }
-        return nil
-    }
 }

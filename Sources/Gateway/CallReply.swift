@@ -20,13 +20,14 @@ struct CallFailure {
 /// Answers on their way to the client.
 extension LoopState {
     /// The child's answer to `call`, which has been taken from the table.
-    func reply(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+    func reply(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, server: Era) {
         if call.kind == .rest { return replyREST(call, envelope, line) }
         call.id.withBytes { id in
             do throws(RPCFailure) {
                 let response = try ResponseRewriter.rewrite(
                     line, envelope,
-                    for: ResponseRewriter.Call(id: id, method: call.kind.method, isModern: call.isModern))
+                    for: ResponseRewriter.Call(
+                        id: id, method: call.kind.method, isModern: call.isModern, server: server))
                 send(call, status: response.httpStatus, count: response.body.count) {
                     response.body.write(into: &$0)
                 }
@@ -110,9 +111,11 @@ extension LoopState {
     }
 
     /// `notifications/message` for the one call that a child is working on; no other client may see it.
-    func log(_ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard backend.inFlight == 1,
-            let id = calls.ids(where: { $0.backend === backend }).first, var call = calls[id],
+    func log(_ link: ChildLink, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        let (backend, process) = (link.backend, link.incarnation)
+        guard link.inFlight == 1,
+            let id = calls.ids(where: { $0.backend === backend && $0.incarnation == process }).first,
+            var call = calls[id],
             call.mayStream, let wanted = call.session?.logLevel ?? call.logLevel,
             case .exchange(let exchange) = call.target,
             let level = LogLevel(json: envelope.level.of(line)), level >= wanted
@@ -147,7 +150,7 @@ extension LoopState {
 
     private func expire(_ id: CallID) {
         guard let call = calls.remove(id) else { return }
-        call.backend.callEnded(id, wasHeld: call.held != nil)
+        call.backend.callEnded(id, call)
         counters.callTimeouts &+= 1
         if call.held != nil {
             return reply(
@@ -159,7 +162,7 @@ extension LoopState {
             if case .none = call.target { call.backend.askTimedOut(call.kind) }
             return
         }
-        call.backend.sendCancelled(id, reason: "\"timeout\"")
+        call.backend.sendCancelled(id, call, reason: "\"timeout\"")
         let seconds = settings.limits.callSeconds
         reply(
             call,
@@ -191,8 +194,8 @@ extension LoopState {
     func finishCancelled(_ id: CallID, reason: StaticString) {
         guard let call = calls.remove(id) else { return }
         counters.cancelled &+= 1
-        call.backend.callEnded(id, wasHeld: call.held != nil)
-        if call.held == nil { call.backend.sendCancelled(id, reason: reason) }
+        call.backend.callEnded(id, call)
+        if call.held == nil { call.backend.sendCancelled(id, call, reason: reason) }
     }
 }
 
@@ -226,7 +229,8 @@ extension Call.Kind {
         case .get: .promptsGet
         case .read: .resourcesRead
         case .complete: .complete
-        case .initialize: .initialize
+        case .open(.initialize): .initialize
+        case .open(.discover): .discover
         case .list(let kind): kind.method
         }
     }

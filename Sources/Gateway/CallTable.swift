@@ -62,7 +62,7 @@ struct Call {
         /// Asked by the plain-HTTP shim.
         case rest
         /// Asked by the gateway itself.
-        case initialize
+        case open(Handshake.Question)
         case list(ListKind)
     }
 

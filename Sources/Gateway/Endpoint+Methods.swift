@@ -17,7 +17,7 @@ extension SandboxHome {
         switch method {
         case .ping: respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
         case .setLevel:
-            session.logLevel = LogLevel(json: request.envelope.level.of(request.body))
+            session.setLogLevel(LogLevel(json: request.envelope.level.of(request.body)))
             respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
         case .subscribe, .unsubscribe: unknownMethod(request, isModern: false)
         default: common(request, method, session)
@@ -164,7 +164,7 @@ extension SandboxHome {
         let call = Call(
             kind: kind, isModern: isModern, mayStream: accepts.eventStream && !isBatch,
             mustStream: !accepts.json && !isBatch, target: request.target, backend: backends[route.server],
-            incarnation: backends[route.server].incarnation, session: session,
+            incarnation: 0, session: session,
             logLevel: LogLevel(json: request.envelope.metaLogLevel.of(request.body)),
             id: ClientBytes(request.rawID),
             token: ClientBytes(request.envelope.metaProgressToken.of(request.body)),
@@ -175,18 +175,21 @@ extension SandboxHome {
     /// Sends the call, or holds it while its server starts; returns why neither is possible.
     func start(_ call: consuming Call, _ request: NorthRequest, _ route: ListCatalog.Route) -> CallFailure? {
         let backend = call.backend
-        if let busy = backend.busy { return busy }
-        let isModern = call.isModern
+        let client = SouthClient(isModern: call.isModern, session: call.session)
         let method = call.kind.method
         let exchange = request.inbound.exchange
-        guard !backend.canTake else {
+        guard let link = backend.link(servingModern: client.isModern) else {
+            return backend.unavailable(backend.notReady)
+        }
+        if let busy = backend.busy(link) { return busy }
+        guard backend.phase != .ready || link.child == nil else {
+            call.incarnation = link.incarnation
             guard let id = state.calls.insert(call) else {
                 return backend.unavailable("Too many calls in flight.")
             }
-            state.note(exchange, call: id, cancelsOnLeave: isModern)
-            backend.send(
-                id, request.body, request.envelope, method: method, target: route.target,
-                dropsEnvelope: isModern)
+            state.note(exchange, call: id, cancelsOnLeave: client.isModern)
+            link.send(
+                id, request.body, request.envelope, method: method, target: route.target, client: client)
             return nil
         }
         switch backend.phase {
@@ -199,7 +202,7 @@ extension SandboxHome {
         guard let id = state.calls.insert(call) else {
             return backend.unavailable("Too many calls in flight.")
         }
-        state.note(exchange, call: id, cancelsOnLeave: isModern)
+        state.note(exchange, call: id, cancelsOnLeave: client.isModern)
         backend.heldCalls.append(id)
         return nil
     }

@@ -49,9 +49,9 @@ final class SandboxHome {
 
     // MARK: Servers
 
-    /// The server with this index, if its current process is number `incarnation`.
-    func backend(_ index: Int, _ incarnation: UInt32) -> Backend? {
-        (backends + leaving).first { $0.index == index && $0.incarnation == incarnation }
+    /// The process number `incarnation` of the server with this index, if it is the current one of its link.
+    func link(_ index: Int, _ incarnation: UInt32) -> ChildLink? {
+        (backends + leaving).first { $0.index == index }?.link(incarnation)
     }
 
     /// Servers that were replaced and are not gone yet.

@@ -8,7 +8,9 @@ final class Session {
     let revision: Revision
     let capabilities: ClientCapabilities
     /// Set by `logging/setLevel`; nil while none was set.
-    var logLevel: LogLevel?
+    private(set) var logLevel: LogLevel?
+    /// What makes its requests ones of 2026-07-28, for servers that speak that.
+    private(set) var envelope: ModernEnvelope
     var lastUsed: Instant
     /// The open GET stream. Nil when there is none.
     var stream: EventStream?
@@ -20,6 +22,13 @@ final class Session {
         self.revision = revision
         self.capabilities = capabilities
         lastUsed = now
+        envelope = ModernEnvelope(client: .gateway, capabilities: capabilities.intersection(.relayable))
+    }
+
+    func setLogLevel(_ level: LogLevel?) {
+        logLevel = level
+        envelope = ModernEnvelope(
+            client: .gateway, capabilities: capabilities.intersection(.relayable), logLevel: level)
     }
 }
 

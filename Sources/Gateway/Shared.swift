@@ -12,6 +12,7 @@ final class Shared: Sendable {
     private let cpus: [Int?]
     private let controlBox = Mutex<Control?>(nil)
     private let published: Mutex<[LoopNumbers]>
+    private let eras = Mutex(EraLedger())
     let startedAt = Instant.now()
     let answers = Answers(.gateway)
 
@@ -50,6 +51,18 @@ final class Shared: Sendable {
     }
 
     func cpu(of loop: Int) -> Int? { loop < cpus.count ? cpus[loop] : nil }
+
+    // What servers have shown of their eras, by launch identity.
+
+    func verdict(_ server: String) -> EraVerdict? {
+        eras.withLock { $0.verdict(server, nowUnixSeconds: WallClock.unixSeconds()) }
+    }
+
+    func learn(_ verdict: EraVerdict, _ server: String) {
+        eras.withLock { $0.learn(verdict, for: server, nowUnixSeconds: WallClock.unixSeconds()) }
+    }
+
+    func forget(_ server: String) { eras.withLock { $0.forget(server) } }
 
     func publish(_ numbers: LoopNumbers, loop: Int) {
         published.withLock { $0[loop] = numbers }

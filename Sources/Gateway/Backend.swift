@@ -41,6 +41,11 @@ final class Backend: TimerTarget {
     private(set) var main: ChildLink?
     /// Non-nil while clients of the older era have a process of their own.
     private(set) var mirror: ChildLink?
+    /// Processes that may ask, by their slot in `leases`.
+    var interactive: [Int: ChildLink] = [:]
+    /// Such processes whose slot another one has taken, until they are gone.
+    var retiring: [ChildLink] = []
+    var leases: Leases
     private var processes: UInt32 = 0
     private(set) var restarts = 0
     var lastError: String?
@@ -63,13 +68,17 @@ final class Backend: TimerTarget {
     private var timer = TimerID.none
     private var mirrorTimer = TimerID.none
     private var whenStopped: [@Sendable () -> Void] = []
-    private let launchKey: String
+    let launchKey: String
 
     init(home: SandboxHome, plan: ServerPlan, index: Int) {
         self.home = home
         self.plan = plan
         self.index = index
         launchKey = LaunchIdentity.key(of: plan, owner: home.owner)
+        let choice = Leases.Interactivity(rawValue: plan.options.interactive.rawValue) ?? .auto
+        // A sandbox has files of its own: a client's roots mean nothing there unless the caller says so.
+        leases = Leases(
+            choice, hasAsked: home.state.shared.hasAsked(launchKey), asksRoots: choice == .always)
         main = ChildLink(.main, of: self)
     }
 
@@ -111,7 +120,12 @@ final class Backend: TimerTarget {
 
     // MARK: Links
 
-    var links: [ChildLink] { [main, mirror].compactMap { $0 } }
+    var links: [ChildLink] { [main, mirror].compactMap { $0 } + interactive.values + retiring }
+
+    /// Once a second.
+    func tick(_ now: Instant) {
+        for link in links { link.tick(now) }
+    }
 
     func nextIncarnation() -> UInt32 {
         processes &+= 1
@@ -150,7 +164,7 @@ final class Backend: TimerTarget {
     /// What was believed of its era may be the reason: the next start asks anew.
     func handshakeFailed(_ link: ChildLink) {
         guard link === main else {
-            hasNoMirror = true
+            if link === mirror { hasNoMirror = true }
             return
         }
         state.shared.forget(launchKey)
@@ -164,6 +178,9 @@ final class Backend: TimerTarget {
     }
 
     func linkFailed(_ link: ChildLink, _ failure: LaunchFailure) {
+        if case .interactive(let slot, _) = link.role {
+            return interactiveGone(link, slot, failure.message)
+        }
         guard link === main else { return mirrorGone() }
         lastError = failure.message
         phase = failure.needsAuth ? .needsAuth : .failed
@@ -176,6 +193,7 @@ final class Backend: TimerTarget {
 
     /// A process has been opened.
     func linkServes(_ link: ChildLink) {
+        if case .interactive = link.role { return interactiveServes(link) }
         guard link === main else {
             link.settled()
             mirrorBackoff.reset()
@@ -308,6 +326,7 @@ final class Backend: TimerTarget {
 
     /// A process has ended, unasked.
     func linkEnded(_ link: ChildLink, _ how: String) {
+        if case .interactive(let slot, _) = link.role { return interactiveGone(link, slot, how) }
         guard link === main else { return mirrorGone() }
         let served = readySince.map { state.loop.now.milliseconds(since: $0) } ?? 0
         exitsInARow = served >= Limits.steadySeconds * 1000 ? 1 : exitsInARow + 1
@@ -331,12 +350,13 @@ final class Backend: TimerTarget {
         phase = .stopping
         state.loop.cancel(timer)
         state.loop.cancel(mirrorTimer)
-        for link in links { failCalls(of: link, "the sandbox is being stopped") }
-        releaseHeldCalls()
+        failAllCalls("the sandbox is being stopped")
         for link in links { link.stop() }
     }
 
     func linkStopped(_ link: ChildLink) {
+        if case .interactive(let slot, _) = link.role, interactive[slot] === link { interactive[slot] = nil }
+        retiring.removeAll { $0 === link }
         if link === mirror { mirror = nil }
         if link === main { main = nil }
         guard phase == .stopping, links.isEmpty else { return }

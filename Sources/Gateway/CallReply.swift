@@ -21,7 +21,10 @@ struct CallFailure {
 extension LoopState {
     /// The child's answer to `call`, which has been taken from the table.
     func reply(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, server: Era) {
-        if call.kind == .rest { return replyREST(call, envelope, line) }
+        if call.kind == .rest { return replyREST(call, envelope, line, server) }
+        if call.isModern, envelope.kind == .failure, let asked = urlRequired(call, envelope, line) {
+            return reply(call, result: asked)
+        }
         call.id.withBytes { id in
             do throws(RPCFailure) {
                 let response = try ResponseRewriter.rewrite(
@@ -49,6 +52,36 @@ extension LoopState {
         send(call, failure.rpc)
     }
 
+    func reply(_ call: Call, _ failure: RPCFailure) {
+        counters.callFailures &+= 1
+        send(call, failure)
+    }
+
+    /// `result` is a raw object.
+    func reply(_ call: Call, result: [UInt8]) {
+        var body = ByteCollector()
+        call.id.withBytes { Answers.result(id: $0, result, into: &body) }
+        send(call, status: 200, count: body.bytes.count) { $0.append(body.bytes) }
+    }
+
+    /// A tool's error, which the model gets to read.
+    func reply(_ call: Call, toolError text: String) {
+        counters.callFailures &+= 1
+        var body = ByteCollector()
+        call.id.withBytes { Rounds.writeToolError(text, id: $0, isModern: call.isModern, into: &body) }
+        send(call, status: 200, count: body.bytes.count) { $0.append(body.bytes) }
+    }
+
+    /// A legacy server's way of saying that the client has to open a URL first, as 2026-07-28 says it.
+    private func urlRequired(
+        _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer
+    ) -> [UInt8]? {
+        guard let bridged = call.bridged else { return nil }
+        return URLRequired.result(
+            envelope, line, digest: bridged.digest, capabilities: bridged.capabilities,
+            round: bridged.visits, unixSeconds: WallClock.unixSeconds(), call.backend.home.seal)
+    }
+
     private func send(_ call: Call, _ failure: RPCFailure) {
         call.id.withBytes { id in
             send(call, status: failure.httpStatus, count: failure.byteCount(id: id)) {
@@ -60,7 +93,7 @@ extension LoopState {
     /// As JSON while nothing has been sent, else as the last event of the stream (deferred commit).
     private func send(_ call: Call, status: Int, count: Int, _ write: (inout Outbox) -> Void) {
         switch call.target {
-        case .none: return
+        case .none, .parked: return
         case .batch(let batch): batch.add(self, write)
         case .exchange(let exchange):
             if call.isStreaming || call.mustStream {
@@ -76,8 +109,11 @@ extension LoopState {
     }
 
     /// The plain-HTTP shim answers with the bare result, or with its own form of an error.
-    private func replyREST(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+    private func replyREST(
+        _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, _ server: Era
+    ) {
         guard case .exchange(let exchange) = call.target else { return }
+        if server == .modern, envelope.kind == .response { return replyREST(call, modern: envelope, line) }
         if envelope.kind == .response, envelope.resultIsObject {
             let result = envelope.result.of(line)
             return answer(exchange, .ok, length: result.count) { $0.append(result) }
@@ -95,11 +131,44 @@ extension LoopState {
                 ]))
     }
 
+    /// The result of a server of 2026-07-28 as a legacy client would see it.
+    private func replyREST(_ call: Call, modern envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        var out = ByteCollector()
+        do throws(RPCFailure) {
+            try ResponseRewriter.rewrite(
+                line, envelope,
+                for: ResponseRewriter.Call(
+                    id: StaticString("0").bytes, method: .toolsCall, isModern: false, server: .modern)
+            ).body.write(into: &out)
+        } catch {
+            let asks = Rounds.asks(envelope, line)
+            let reason = asks ? "it asks its client (elicitation, sampling or roots)" : error.message
+            return reply(
+                call,
+                failure: CallFailure(
+                    rest: .internal, code: error.code,
+                    message:
+                        "The server \(call.backend.plan.name) cannot be answered over plain HTTP: \(reason).",
+                    details: ["server": .string(call.backend.plan.name)]))
+        }
+        out.bytes.withUnsafeBytes { line in
+            guard let plain = try? Envelope.scan(line) else { return }
+            replyREST(call, plain, line, .legacy)
+        }
+    }
+
     // MARK: While a call lasts
 
     /// `notifications/progress` of a child: the client that gave the token gets it back on its own stream.
     func progress(_ id: CallID, _ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard var call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
+        guard let call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
+        if call.isParked { return backend.home.parkedProgress(id, envelope, line) }
+        sendProgress(id, envelope, line)
+    }
+
+    /// The same for the exchange `id`, whoever the notification was for.
+    func sendProgress(_ id: CallID, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        guard var call = calls[id], !call.token.isEmpty else { return }
         call.deadline = loop.now.advanced(milliseconds: settings.limits.callSeconds * 1000)
         defer { calls[id] = call }
         guard call.mayStream, case .exchange(let exchange) = call.target else { return }
@@ -126,6 +195,34 @@ extension LoopState {
         sendEvent(exchange) { splice.write(into: &$0) }
     }
 
+    /// Whether a message can be sent to the client of a call while it lasts.
+    func canReach(_ call: borrowing Call) -> Bool {
+        if call.mayStream, case .exchange = call.target { return true }
+        return call.session?.stream != nil
+    }
+
+    /// Sends a message to the client of a call: on the call's own stream, else on its session's. False when it has
+    /// none.
+    @discardableResult
+    func say(_ id: CallID, _ write: (inout Outbox) -> Void) -> Bool {
+        guard var call = calls[id] else { return false }
+        if call.mayStream, case .exchange(let exchange) = call.target {
+            commit(&call, exchange)
+            calls[id] = call
+        }
+        return say(call, write)
+    }
+
+    /// The same for a call that has left the table; its own stream is used only if it is open.
+    @discardableResult
+    func say(_ call: Call, _ write: (inout Outbox) -> Void) -> Bool {
+        if call.isStreaming, case .exchange(let exchange) = call.target, sendEvent(exchange, write) {
+            return true
+        }
+        guard let stream = call.session?.stream else { return false }
+        return sendEvent(stream.exchange, write)
+    }
+
     private func commit(_ call: inout Call, _ exchange: ExchangeID) {
         call.lastSent = loop.now
         if call.isStreaming { return }
@@ -149,9 +246,24 @@ extension LoopState {
     }
 
     private func expire(_ id: CallID) {
+        guard var late = calls[id] else { return }
+        if case .parked = late.target {
+            // Its own clock decides how long a client may take.
+            late.deadline = loop.now.advanced(milliseconds: BridgeLimits.parkSeconds * 1000)
+            calls[id] = late
+            return
+        }
+        if late.isParked || late.bridged?.south ?? .none != .none {
+            late.backend.home.parkedLeft(id, late)
+            counters.callTimeouts &+= 1
+            return reply(late, failure: tooLate(late))
+        }
         guard let call = calls.remove(id) else { return }
         call.backend.callEnded(id, call)
         counters.callTimeouts &+= 1
+        if call.held != nil, call.bridged?.rounds != nil {
+            return reply(call, .serverFailed("the client did not answer what the server asks"))
+        }
         if call.held != nil {
             return reply(
                 call,
@@ -163,13 +275,15 @@ extension LoopState {
             return
         }
         call.backend.sendCancelled(id, call, reason: "\"timeout\"")
-        let seconds = settings.limits.callSeconds
-        reply(
-            call,
-            failure: CallFailure(
-                rest: .timeout, code: RPCCode.internalError,
-                message: "The server \(call.backend.plan.name) gave no answer within \(seconds) s.",
-                details: ["server": .string(call.backend.plan.name), "timeoutSeconds": .integer(seconds)]))
+        reply(call, failure: tooLate(call))
+    }
+
+    private func tooLate(_ call: Call) -> CallFailure {
+        let (name, seconds) = (call.backend.plan.name, settings.limits.callSeconds)
+        return CallFailure(
+            rest: .timeout, code: RPCCode.internalError,
+            message: "The server \(name) gave no answer within \(seconds) s.",
+            details: ["server": .string(name), "timeoutSeconds": .integer(seconds)])
     }
 
     // MARK: Cancellation
@@ -188,6 +302,10 @@ extension LoopState {
     private func cancel(_ id: CallID, _ call: Call, reason: StaticString) {
         // A legacy client that disconnects has not cancelled (2025-11-25, Streamable HTTP): its call runs on.
         guard call.isModern || call.kind == .rest else { return }
+        if call.isParked || call.bridged?.south ?? .none != .none {
+            counters.cancelled &+= 1
+            return call.backend.home.parkedLeft(id, call)
+        }
         finishCancelled(id, reason: reason)
     }
 

@@ -85,14 +85,20 @@ struct Call {
     var token: ClientBytes
     var deadline: Instant
     var lastSent: Instant
-    /// While the server is not ready: the request itself, apart, as it is large and rare.
+    /// While no server has the call: the request itself, apart, as it is large and rare.
     var held: HeldRequest?
+    /// `Parking` knows the call by its id.
+    var isParked = false
+    /// What is kept for what its client may be asked.
+    var bridged: BridgedCall?
 }
 
 /// Where an answer goes.
 enum ReplyTarget {
     case exchange(ExchangeID)
     case batch(Batch)
+    /// Of a call whose client was asked and has not come back: to nobody now.
+    case parked
     /// To the gateway itself.
     case none
 }

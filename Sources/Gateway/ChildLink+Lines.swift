@@ -67,6 +67,22 @@ extension ChildLink {
         outbox.append(byte: 10)
     }
 
+    /// The same for a call that its server has ended with `input_required`, with the answers to it.
+    func sendAgain(
+        _ id: CallID, _ request: HeldRequest, _ round: ModernRewriter.Round, method: MethodName,
+        session: Session?
+    ) {
+        inFlight += 1
+        request.with { body, target in
+            write {
+                ModernRewriter.envelope(
+                    body, request.envelope, method: method, id: Int(truncatingIfNeeded: id.value),
+                    target: target, adding: session?.envelope ?? ChildLink.own, round: round, into: &$0)
+                $0.append(byte: 10)
+            }
+        }
+    }
+
     /// `reason` is a raw JSON string.
     func sendCancelled(_ id: CallID, reason: StaticString) {
         write {
@@ -97,7 +113,7 @@ extension ChildLink {
         switch envelope.kind {
         case .response, .failure: take(envelope, line)
         case .notification: notice(envelope, line)
-        case .request: refuse(envelope, line)
+        case .request: asked(envelope, line)
         case .batch, .invalid: state.counters.stdoutNoise &+= 1
         }
     }
@@ -106,16 +122,36 @@ extension ChildLink {
     private func take(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard envelope.idKind == .integer, let id = CallID(decimal: envelope.id.of(line)),
             let call = state.calls.take(id, from: backend, incarnation)
-        else {
-            state.counters.strayAnswers &+= 1
-            return
-        }
+        else { return strayed(envelope, line) }
         inFlight -= 1
-        if case .none = call.target {
-            backend.answered(self, call.kind, envelope, line)
+        if case .none = call.target { return backend.answered(self, call.kind, envelope, line) }
+        if call.isParked || era == .modern || hasAsked || backend.mayMiss(call) {
+            deliver(id, call, envelope, line)
         } else {
-            state.reply(call, envelope, line, server: era)
+            state.reply(call, envelope, line, server: .legacy)
         }
+        if !isMain || !doubts.isEmpty {
+            backend.releaseLease(id)
+            resolveDoubts(answered: id)
+        }
+    }
+
+    /// The answer to a call for which the server may have asked its client.
+    private func deliver(
+        _ id: CallID, _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer
+    ) {
+        if call.isParked { return backend.home.parkedAnswered(id, call, envelope, line) }
+        if era == .modern, !call.isModern, Rounds.asks(envelope, line) {
+            return backend.home.askedByEnding(call, envelope, line)
+        }
+        // What the server still asks for this call is of no use any more.
+        if let session = call.session {
+            for pushed in session.pushes.withdraw(call: id.value) {
+                state.say(call) { Pushes.writeCancelled(pushed, into: &$0) }
+            }
+        }
+        if era == .legacy { backend.watchForMissedClient(call, envelope, line) }
+        state.reply(call, envelope, line, server: era)
     }
 
     private func notice(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
@@ -124,21 +160,12 @@ extension ChildLink {
             guard let id = CallID(decimal: envelope.paramsProgressToken.of(line)) else { return }
             state.progress(id, backend, envelope, line)
         case .message: state.log(self, envelope, line)
+        case .cancelled: withdrew(envelope.requestID.of(line))
         case .toolsChanged: backend.listChanged(.tools, by: self)
         case .promptsChanged: backend.listChanged(.prompts, by: self)
         case .resourcesChanged: backend.listChanged(.resources, by: self)
         default: return
         }
-    }
-
-    /// A server of the older era may ask its client; here it asks the gateway, which answers for everyone.
-    /// One of 2026-07-28 must not, and is not answered.
-    private func refuse(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard era == .legacy else {
-            state.counters.stdoutNoise &+= 1
-            return
-        }
-        write { SouthLine.answer(MethodName(envelope, in: line), id: envelope.id.of(line), into: &$0) }
     }
 
     /// The answer whose line begins with `start` is over the limit.
@@ -147,13 +174,15 @@ extension ChildLink {
         guard let id = CallID(findingIn: start), let call = state.calls.take(id, from: backend, incarnation)
         else { return }
         inFlight -= 1
+        backend.releaseLease(id)
+        resolveDoubts(answered: id)
         let (limit, name) = (Limits.childLineBytes, backend.plan.name)
-        state.reply(
-            call,
-            failure: CallFailure(
-                rest: .internal, code: RPCCode.internalError,
-                message: "The answer of the server \(name) is longer than \(limit) bytes.",
-                details: ["server": .string(name), "limitBytes": .integer(limit)]))
+        let failure = CallFailure(
+            rest: .internal, code: RPCCode.internalError,
+            message: "The answer of the server \(name) is longer than \(limit) bytes.",
+            details: ["server": .string(name), "limitBytes": .integer(limit)])
+        if call.isParked { return backend.home.parkedLost(id, call, failure) }
+        state.reply(call, failure: failure)
     }
 }
 

@@ -13,6 +13,8 @@ final class ChildLink: TimerTarget {
         case main
         /// Serves clients of the older era beside a modern main.
         case mirror
+        /// Works on one call at a time and may ask its client, for which it has been told of these.
+        case interactive(slot: Int, ClientCapabilities)
     }
 
     private enum TimerTag {
@@ -23,6 +25,8 @@ final class ChildLink: TimerTarget {
 
     let backend: Backend
     let role: Role
+    /// Neither a mirror nor one that works on a single call.
+    let isMain: Bool
     var state: LoopState { backend.state }
     /// Names the process, among all that the server ever had: what an earlier one still says is not taken.
     private(set) var incarnation: UInt32 = 0
@@ -34,6 +38,14 @@ final class ChildLink: TimerTarget {
     private(set) var isServing = false
     /// Requests that it has not answered, the gateway's own among them.
     var inFlight = 0
+    /// Requests of the process of which it is not known yet whose they are.
+    var doubts = Doubts()
+    /// Calls that were called off and have no answer: the process may still be at them. When that was.
+    var ghosts: [UInt64: Instant] = [:]
+    /// It has asked a client.
+    var hasAsked = false
+    /// Of an interactive process that is starting: the call that it is started for.
+    var waiting: CallID?
     private var handshake = Handshake(.probe)
     /// The era in which the next process is to be opened when this one is gone, as its handshake wants it.
     private var replacement: Era?
@@ -49,6 +61,7 @@ final class ChildLink: TimerTarget {
 
     init(_ role: Role, of backend: Backend) {
         self.role = role
+        isMain = role == .main
         self.backend = backend
     }
 
@@ -121,7 +134,8 @@ final class ChildLink: TimerTarget {
         case .ask(let question):
             ask(.open(question)) { id, out in
                 switch question {
-                case .initialize: SouthLine.initialize(id: id, client: .gateway, into: &out)
+                case .initialize:
+                    SouthLine.initialize(id: id, client: .gateway, capabilities: declared, into: &out)
                 case .discover:
                     ModernLine.discover(id: id, envelope: ChildLink.own, into: &out)
                     out.append(byte: 10)
@@ -138,6 +152,12 @@ final class ChildLink: TimerTarget {
             backend.handshakeFailed(self)
             giveUp(reason)
         }
+    }
+
+    /// What the process is told that its client can be asked.
+    private var declared: ClientCapabilities {
+        if case .interactive(_, let capabilities) = role { return capabilities }
+        return []
     }
 
     private func serve(_ era: Era, _ profile: ChildProfile) {
@@ -177,6 +197,9 @@ final class ChildLink: TimerTarget {
         profile = nil
         let served = isServing
         isServing = false
+        doubts.removeAll()
+        ghosts = [:]
+        hasAsked = false
         state.counters.childExits &+= 1
         state.counters.childrenAlive &-= 1
         ended.close()

@@ -9,7 +9,7 @@ import Wire
 
 /// A sandbox on its home loop: its servers, the merged catalog of what they offer, its sessions and streams.
 /// Nothing of it is reachable but by its key and token.
-final class SandboxHome {
+final class SandboxHome: TimerTarget {
     let state: LoopState
     let key: SandboxKey
     let id: String
@@ -22,6 +22,14 @@ final class SandboxHome {
     private(set) var catalog: ListCatalog
     var sessions = SessionTable()
     var streams: [EventStream] = []
+    /// Seals what clients carry from one request to the next.
+    let seal: StateSeal
+    var parking: Parking
+    /// Calls that wait for their legacy clients to answer, by their names in `Rounds`.
+    var asking: [UInt64: CallID] = [:]
+    var roundNames: UInt64 = 0
+    var bridgeTimer = TimerID.none
+    var bridgeDue = Instant(nanoseconds: 0)
     let launchContext: LaunchContext
     private var whenSettled: [@Sendable ([ServerStatus]) -> Void] = []
     private(set) var isClosing = false
@@ -32,6 +40,8 @@ final class SandboxHome {
         id = specification.id
         tokenDigest = specification.tokenDigest
         sessionKey = specification.sessionKey
+        seal = StateSeal(key: specification.sessionKey, sandbox: specification.id)
+        parking = Parking(seal)
         owner = specification.owner
         options = specification.options
         catalog = ListCatalog(servers: [], options: ListCatalog.Options(implementation: .gateway))
@@ -191,6 +201,7 @@ final class SandboxHome {
             state.sendComment(stream.exchange)
         }
         sessions.expire(before: now, home: self)
+        for backend in backends { backend.tick(now) }
     }
 
     // MARK: Announcements

@@ -13,6 +13,7 @@ final class Shared: Sendable {
     private let controlBox = Mutex<Control?>(nil)
     private let published: Mutex<[LoopNumbers]>
     private let eras = Mutex(EraLedger())
+    private let asking = Mutex(Set<String>())
     let startedAt = Instant.now()
     let answers = Answers(.gateway)
 
@@ -63,6 +64,16 @@ final class Shared: Sendable {
     }
 
     func forget(_ server: String) { eras.withLock { $0.forget(server) } }
+
+    /// Whether a server has wanted to ask its client and could not.
+    func hasAsked(_ server: String) -> Bool { asking.withLock { $0.contains(server) } }
+
+    func noteAsking(_ server: String) {
+        asking.withLock { asking in
+            if asking.count >= BridgeLimits.verdictsMax { asking.removeAll() }
+            asking.insert(server)
+        }
+    }
 
     func publish(_ numbers: LoopNumbers, loop: Int) {
         published.withLock { $0[loop] = numbers }

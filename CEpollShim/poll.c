@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "ce_poll.h"
+#include "poller.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,63 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    IS_SOCKET = 1,
-    PAUSED = 2,
-    /// The end of file was reported; of a readiness source: its first change.
-    ENDED = 4,
-    /// A send came short.
-    WANTS_WRITE = 8,
-    /// The kernel reports events for it.
-    WATCHED = 16,
-    FAILED = 32,
-    /// A listener that waits for a free descriptor.
-    MUTED = 64,
-};
-
-struct entry {
-    int fd;
-    /// 0 exactly while the slot is free.
-    uint32_t generation;
-    /// The interest the kernel has, valid while WATCHED.
-    uint32_t interest;
-    uint8_t kind;
-    uint8_t flags;
-};
-
-/// The seam for another backend: what differs between "tell me when" and "tell me the result".
-struct backend {
-    int (*wait)(struct ce_poller *, int timeout_ms);
-    int (*next)(struct ce_poller *, struct ce_event *);
-    /// Makes the kernel watch what the entry's kind and flags ask for.
-    int (*watch)(struct ce_poller *, uint32_t slot);
-    void (*unwatch)(struct ce_poller *, uint32_t slot);
-    int64_t (*send)(struct ce_poller *, uint32_t slot, const struct iovec *, int n);
-};
-
-struct ce_poller {
-    const struct backend *backend;
-    int epoll;
-    /// A descriptor given up to accept, and so refuse, a connection when no other is left; -1 when lost.
-    int spare;
-    struct entry *entries;
-    uint32_t capacity;
-    /// The batch: `at` is the event being worked on, `steps` the reads or accepts it has had.
-    int at, count, steps;
-    int muted;
-    struct epoll_event events[CE_EVENTS_PER_TURN];
-    struct ce_counters counters;
-    char scratch[CE_SCRATCH_BYTES];
-};
-
 static const uint64_t wakeup_token = UINT64_MAX;
 
 // MARK: Sources
-
-static struct entry *entry_at(struct ce_poller *poller, uint32_t slot) {
-    if (slot >= poller->capacity || poller->entries[slot].generation == 0) return NULL;
-    return &poller->entries[slot];
-}
 
 static int grow(struct ce_poller *poller, uint32_t slot) {
     if (slot < poller->capacity) return 0;
@@ -116,8 +62,8 @@ int ce_add(struct ce_poller *poller, uint64_t token, int fd, int kind) {
 int ce_remove(struct ce_poller *poller, uint32_t slot) {
     struct entry *entry = entry_at(poller, slot);
     if (entry == NULL) return -ENOENT;
-    // Said to the kernel though close(2) follows: a child between fork and exec may hold a copy of the
-    // descriptor, and events of what we have closed could not be turned off any more.
+    // Said to epoll though close(2) follows: a child between fork and exec may hold a copy of the descriptor,
+    // and events of what we have closed could not be turned off any more.
     poller->backend->unwatch(poller, slot);
     if (entry->flags & MUTED) poller->muted -= 1;
     *entry = (struct entry){.fd = -1};
@@ -151,7 +97,7 @@ static int report_failure(struct ce_poller *poller, uint32_t slot, int error, st
 }
 
 /// The error the kernel keeps for a socket; EPIPE where it keeps none (pipes, orderly ends).
-static int pending_error(const struct entry *entry) {
+int ce_pending_error(const struct entry *entry) {
     int error = 0;
     socklen_t length = sizeof error;
     if (entry->flags & IS_SOCKET) getsockopt(entry->fd, SOL_SOCKET, SO_ERROR, &error, &length);
@@ -201,7 +147,8 @@ static ssize_t put_pieces(const struct entry *entry, const struct iovec *pieces,
                    ? syscall(SYS_sendto, entry->fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL, NULL, 0)
                    : syscall(SYS_write, entry->fd, pieces->iov_base, pieces->iov_len);
     struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)n};
-    return entry->flags & IS_SOCKET ? sendmsg(entry->fd, &message, MSG_NOSIGNAL) : writev(entry->fd, pieces, n);
+    return entry->flags & IS_SOCKET ? sendmsg(entry->fd, &message, MSG_NOSIGNAL)
+                                    : writev(entry->fd, pieces, n);
 }
 
 static int64_t epoll_send(struct ce_poller *poller, uint32_t slot, const struct iovec *pieces, int n) {
@@ -278,7 +225,7 @@ static int next_of_stream(struct ce_poller *poller, uint32_t slot, uint32_t *rea
         if (read_stream(poller, slot, ready, out)) return 1;
     } else if (*ready & troubled) {
         if (*ready & EPOLLERR || entry->flags & ENDED || entry->kind == CE_WRITER)
-            return report_failure(poller, slot, pending_error(entry), out);
+            return report_failure(poller, slot, ce_pending_error(entry), out);
         // Paused, and the peer has closed in order: bytes may still wait to be read. EPOLLHUP cannot be
         // turned off, so the source is parked until it reads again.
         epoll_unwatch(poller, slot);
@@ -295,14 +242,14 @@ static int next_of_stream(struct ce_poller *poller, uint32_t slot, uint32_t *rea
     return 0;
 }
 
-static void reopen_spare(struct ce_poller *poller) {
+void ce_reopen_spare(struct ce_poller *poller) {
     if (poller->spare < 0) poller->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 /// No descriptor is left. Left in the queue, the connection would keep the listener ready and the loop
 /// spinning; so the spare descriptor is given up for a moment to take and close it.
 /// Returns 0 when even that was not possible.
-static int refuse_one(struct ce_poller *poller, int listener) {
+int ce_refuse_one(struct ce_poller *poller, int listener) {
     if (poller->spare < 0) return 0;
     close(poller->spare);
     poller->spare = -1;
@@ -312,27 +259,32 @@ static int refuse_one(struct ce_poller *poller, int listener) {
         close(fd);
         poller->counters.accepts_refused += 1;
     }
-    reopen_spare(poller);
-    return fd >= 0 || error == EAGAIN;
+    ce_reopen_spare(poller);
+    return fd >= 0 ? 1 : error == EAGAIN ? 2 : 0;
 }
 
-static void mute(struct ce_poller *poller, uint32_t slot) {
+void ce_prepare_accepted(int fd) {
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // Fails on Unix sockets: no matter.
+}
+
+void ce_mute(struct ce_poller *poller, uint32_t slot) {
     struct entry *entry = &poller->entries[slot];
     entry->flags |= MUTED;
     poller->muted += 1;
     poller->counters.accepts_muted += 1;
-    epoll_watch(poller, slot);
+    poller->backend->watch(poller, slot);
 }
 
-static void unmute_all(struct ce_poller *poller) {
-    reopen_spare(poller);
+void ce_unmute_all(struct ce_poller *poller) {
+    ce_reopen_spare(poller);
     if (poller->spare < 0) return;
     for (uint32_t slot = 0; slot < poller->capacity && poller->muted > 0; slot++) {
         struct entry *entry = entry_at(poller, slot);
         if (entry == NULL || !(entry->flags & MUTED)) continue;
         entry->flags &= ~MUTED;
         poller->muted -= 1;
-        epoll_watch(poller, slot);
+        poller->backend->watch(poller, slot);
     }
 }
 
@@ -342,8 +294,7 @@ static int next_of_listener(struct ce_poller *poller, uint32_t slot, uint32_t *r
         poller->steps += 1;
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            const int on = 1;
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // Fails on Unix sockets: no matter.
+            ce_prepare_accepted(fd);
             out->kind = CE_EVENT_ACCEPTED;
             out->result = fd;
             return 1;
@@ -352,13 +303,13 @@ static int next_of_listener(struct ce_poller *poller, uint32_t slot, uint32_t *r
         case EAGAIN: *ready = 0; return 0;
         case EMFILE:
         case ENFILE:
-            if (refuse_one(poller, listener)) continue;
-            mute(poller, slot);
+            if (ce_refuse_one(poller, listener)) continue;
+            ce_mute(poller, slot);
             *ready = 0;
             return 0;
         case ENOBUFS:
         case ENOMEM:
-            mute(poller, slot);
+            ce_mute(poller, slot);
             *ready = 0;
             return 0;
         case EBADF:
@@ -423,7 +374,7 @@ static int epoll_backend_wait(struct ce_poller *poller, int timeout_ms) {
     poller->counters.waits += 1;
     poller->at = poller->count = poller->steps = 0;
     if (poller->muted > 0) {
-        unmute_all(poller);
+        ce_unmute_all(poller);
         if (poller->muted > 0 && (timeout_ms < 0 || timeout_ms > CE_MUTED_MILLISECONDS))
             timeout_ms = CE_MUTED_MILLISECONDS;
     }
@@ -433,49 +384,82 @@ static int epoll_backend_wait(struct ce_poller *poller, int timeout_ms) {
     return 0;
 }
 
-static const struct backend epoll_backend = {
-    .wait = epoll_backend_wait,
-    .next = epoll_next,
-    .watch = epoll_watch,
-    .unwatch = epoll_unwatch,
-    .send = epoll_send,
-};
+static int epoll_set_wakeup(struct ce_poller *poller, int fd) {
+    // Edge-triggered, every write is an event of its own, and reading the counter back is not needed.
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = wakeup_token};
+    return epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
 
-// MARK: The poller
-
-int ce_poller_open(int backend, struct ce_poller **out) {
-    if (backend != CE_BACKEND_EPOLL) return -EINVAL;
-    struct ce_poller *poller = calloc(1, sizeof *poller);
-    if (poller == NULL) return -ENOMEM;
-    poller->backend = &epoll_backend;
-    poller->spare = -1;
-    poller->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (poller->epoll >= 0) reopen_spare(poller);
-    if (poller->epoll < 0 || poller->spare < 0) {
-        int error = errno;
-        ce_poller_close(poller);
-        return -error;
-    }
-    *out = poller;
+/// The kernel holds on to nothing between two calls.
+static int epoll_settle(struct ce_poller *poller) {
+    (void)poller;
     return 0;
 }
 
-void ce_poller_close(struct ce_poller *poller) {
+static int64_t epoll_release(struct ce_poller *poller, uint32_t slot, int64_t *sent, void **unread) {
+    *sent = 0;
+    *unread = NULL;
+    return ce_remove(poller, slot);
+}
+
+static void epoll_close(struct ce_poller *poller) {
     if (poller->spare >= 0) close(poller->spare);
     if (poller->epoll >= 0) close(poller->epoll);
     free(poller->entries);
     free(poller);
 }
 
-int ce_poller_set_wakeup(struct ce_poller *poller, int fd) {
-    // Edge-triggered, every write is an event of its own, and reading the counter back is not needed.
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = wakeup_token};
-    return epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+static const struct backend epoll_backend = {
+    .wait = epoll_backend_wait,
+    .next = epoll_next,
+    .watch = epoll_watch,
+    .unwatch = epoll_unwatch,
+    .send = epoll_send,
+    .set_wakeup = epoll_set_wakeup,
+    .settle = epoll_settle,
+    .release = epoll_release,
+    .close = epoll_close,
+};
+
+int ce_epoll_open(struct ce_poller **out) {
+    struct ce_poller *poller = calloc(1, sizeof *poller);
+    if (poller == NULL) return -ENOMEM;
+    poller->backend = &epoll_backend;
+    poller->spare = -1;
+    poller->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (poller->epoll >= 0) ce_reopen_spare(poller);
+    if (poller->epoll < 0 || poller->spare < 0) {
+        int error = errno;
+        epoll_close(poller);
+        return -error;
+    }
+    *out = poller;
+    return 0;
 }
+
+// MARK: The poller
+
+int ce_poller_open(int backend, struct ce_poller **out) {
+    switch (backend) {
+    case CE_BACKEND_EPOLL: return ce_epoll_open(out);
+    case CE_BACKEND_URING: return ce_uring_open(out);
+    default: return -EINVAL;
+    }
+}
+
+void ce_poller_close(struct ce_poller *poller) { poller->backend->close(poller); }
+
+int ce_poller_set_wakeup(struct ce_poller *poller, int fd) { return poller->backend->set_wakeup(poller, fd); }
 
 int ce_wait(struct ce_poller *poller, int timeout_ms) { return poller->backend->wait(poller, timeout_ms); }
 
 int ce_next(struct ce_poller *poller, struct ce_event *out) { return poller->backend->next(poller, out); }
+
+int ce_settle(struct ce_poller *poller) { return poller->backend->settle(poller); }
+
+int64_t ce_release(struct ce_poller *poller, uint32_t slot, int64_t *sent, void **unread) {
+    return entry_at(poller, slot) == NULL ? -ENOENT : poller->backend->release(poller, slot, sent, unread);
+}
 
 int64_t ce_send(struct ce_poller *poller, uint32_t slot, const struct iovec *pieces, int n) {
     return entry_at(poller, slot) == NULL ? -ENOENT : poller->backend->send(poller, slot, pieces, n);

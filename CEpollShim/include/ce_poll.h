@@ -1,6 +1,6 @@
 /// One poller per loop thread. Completion-shaped, so that epoll (which tells when to act) and io_uring
 /// (which acts and tells the result) fit behind the same calls: events carry the bytes, the accepted
-/// descriptor or the error. Only the epoll backend exists. Every function returns a value >= 0 or -errno.
+/// descriptor or the error. Every function returns a value >= 0 or -errno.
 ///
 /// A source is named by a token: generation << 32 | slot. The caller hands out slots, small and dense, and a
 /// generation that is never 0 and changes whenever a slot is used again. Events for an older generation are
@@ -14,6 +14,9 @@
 
 enum {
     CE_BACKEND_EPOLL = 0,
+    /// Needs Linux 6.1, and a host that lets this process set up a ring. The thread of the first ce_wait owns
+    /// it: later calls must come from there.
+    CE_BACKEND_URING = 1,
 };
 
 enum {
@@ -23,10 +26,20 @@ enum {
     CE_READS_PER_TURN = 4,
     /// Connections one listener takes in one turn.
     CE_ACCEPTS_PER_TURN = 64,
+    /// Pieces of one send.
+    CE_PIECES_PER_SEND = 64,
     /// Events fetched by one wait.
     CE_EVENTS_PER_TURN = 256,
     /// While no descriptor is left for new connections, listeners are looked at this often.
     CE_MUTED_MILLISECONDS = 100,
+    /// io_uring: operations handed over by one system call; more cost another one.
+    CE_RING_ENTRIES = 256,
+    /// io_uring: results the kernel stores before it has to allocate.
+    CE_RING_RESULTS = 4096,
+    /// io_uring: buffers that the kernel picks for what arrives, a power of two; 4 MiB in all. Taken in turn,
+    /// so that a loop with any traffic has touched all of them.
+    CE_RING_BUFFERS = 256,
+    CE_RING_BUFFER_BYTES = 16384,
 };
 
 /// What a source is; decides which events it gets.
@@ -51,9 +64,10 @@ enum {
     /// `result` is a new descriptor: non-blocking, close-on-exec, TCP_NODELAY. The caller owns it.
     CE_EVENT_ACCEPTED = 4,
     CE_EVENT_READY = 5,
-    /// A send that came short may go on.
+    /// A send that came short may go on. From epoll only.
     CE_EVENT_WRITABLE = 6,
-    /// `result` bytes of an earlier ce_send have left. From asynchronous backends; never from epoll.
+    /// The last ce_send is over: `result` bytes, maybe 0, have left, and its pieces are free. From io_uring
+    /// only; comes once for each send that began, also after FAILED, but not after ce_remove.
     CE_EVENT_SENT = 7,
 };
 
@@ -78,7 +92,7 @@ struct ce_counters {
 
 struct ce_poller;
 
-/// Returns 0 and the poller.
+/// Returns 0 and the poller; -ENOSYS, -EPERM or -EINVAL where there is no io_uring to be had.
 int ce_poller_open(int backend, struct ce_poller **out);
 
 /// Frees the poller. Descriptors of sources stay open: they are the caller's.
@@ -88,7 +102,7 @@ void ce_poller_close(struct ce_poller *poller);
 int ce_poller_set_wakeup(struct ce_poller *poller, int fd);
 
 /// Fetches what has happened, waiting up to `timeout_ms` (-1: without end). What was left of the last batch
-/// is dropped; the kernel reports it again. Returns 0.
+/// comes again. io_uring: hands over what was begun since. Returns 0.
 int ce_wait(struct ce_poller *poller, int timeout_ms);
 
 /// The next event of the batch. Returns 1, or 0 at its end.
@@ -97,17 +111,27 @@ int ce_next(struct ce_poller *poller, struct ce_event *out);
 /// Starts watching `fd`, which becomes non-blocking. `kind` is one of CE_STREAM... Returns 0.
 int ce_add(struct ce_poller *poller, uint64_t token, int fd, int kind);
 
-/// Forgets the source at once: no event of it comes after. The descriptor stays open. Returns 0.
+/// Forgets the source at once: no event of it comes after. The descriptor stays open. Before it is closed, or
+/// the pieces of a send are freed, call ce_settle. Returns 0.
 int ce_remove(struct ce_poller *poller, uint32_t slot);
+
+/// Waits until the kernel has let go of every source removed so far, which takes no longer than a system
+/// call: all that could be waited for is cancelled. Sends that the kernel can do at once are done first.
+/// Returns 0.
+int ce_settle(struct ce_poller *poller);
+
+/// ce_remove and ce_settle for a descriptor that lives on elsewhere. `sent` are the bytes that left of a send
+/// under way; `unread` is what was read ahead, to be freed by the caller. Returns the bytes in `unread`.
+int64_t ce_release(struct ce_poller *poller, uint32_t slot, int64_t *sent, void **unread);
 
 /// Stops and restarts reading. A reset connection is noticed even while paused. Return 0.
 int ce_pause(struct ce_poller *poller, uint32_t slot);
 int ce_resume(struct ce_poller *poller, uint32_t slot);
 
-/// Sends the `n` pieces, with one system call. Returns the bytes that have left, maybe 0; when some are left
-/// over, a WRITABLE event will come. -errno is final: the source is not watched any more.
-/// Pieces must stay in place until they have left (epoll: when this returns).
-/// With `n` 0 nothing is sent, and no WRITABLE event will come.
+/// Sends the `n` pieces, at most CE_PIECES_PER_SEND, with one system call. Returns the bytes that have left,
+/// maybe 0; when some are left over, a WRITABLE or SENT event will come. -errno is final: the source is not
+/// watched any more. io_uring: returns 0 always, and the pieces must stay in place until SENT, or ce_settle
+/// after ce_remove; one send of a source at a time. With `n` 0 nothing is sent, and no event will come.
 int64_t ce_send(struct ce_poller *poller, uint32_t slot, const struct iovec *pieces, int n);
 
 void ce_poller_counters(const struct ce_poller *poller, struct ce_counters *out);

@@ -22,18 +22,20 @@ extension Loop {
         if !source.outbox.isEmpty { flushLater(source) }
     }
 
-    /// Gives the descriptor away, still open and non-blocking, to be attached elsewhere. The source is
-    /// detached at once, without a call of `detached()`; bytes in its outbox stay there.
-    public func detach(_ source: Source) -> Int32 {
+    /// Gives the descriptor away, still open and non-blocking, to be attached elsewhere, with the bytes that
+    /// were read ahead (io_uring only): they come before all that is read later. The source is detached at
+    /// once, without a call of `detached()`; bytes in its outbox stay there.
+    public func detach(_ source: Source) -> (descriptor: Int32, unread: OwnedBytes?) {
         precondition(source.state == .attached, "a source that is not attached")
-        poller.remove(source.handle)
+        let (sent, unread) = poller.release(source.handle)
+        source.outbox.giveBack(sent: sent)
         slots.retire(source.handle)
         slots.remove(slot: source.handle.slot)
         // The turn may be inside one of its methods.
         atEndOfTurn(source)
         let descriptor = source.descriptor
         source.reset()
-        return descriptor
+        return (descriptor, unread)
     }
 
     // MARK: Reading
@@ -99,6 +101,7 @@ extension Loop {
             source.outbox.sent(sent)
             if sent < offered {
                 source.isBlocked = true
+                if poller.isAsynchronous { source.outbox.lend(offered) }
             } else if !source.outbox.isEmpty {
                 flushLater(source)  // More pieces than one call takes.
             }
@@ -144,9 +147,11 @@ extension Loop {
     func freeClosed() {
         var batch: ContiguousArray<Source> = []
         swap(&batch, &closing)
+        if !batch.isEmpty { poller.settle() }
         for source in batch {
             ce_close(source.descriptor)
             slots.remove(slot: source.handle.slot)
+            source.outbox.giveBack(sent: 0)
             source.outbox.removeAll()
             source.reset()
             source.detached()

@@ -17,6 +17,14 @@ public final class Loop {
         case readiness
     }
 
+    /// How the kernel is asked.
+    public enum Backend: String, Sendable, CaseIterable {
+        /// Tells what is ready; everywhere, and the default.
+        case epoll
+        /// Does it and tells the result. Not on every host (`ce_poll.h`).
+        case uring = "io_uring"
+    }
+
     public let index: Int
     /// The time at the start of this turn's work.
     public private(set) var now: Instant
@@ -43,10 +51,10 @@ public final class Loop {
     private var isStopping = false
 
     /// Call on the thread that will run it.
-    public init(index: Int) throws(Errno) {
+    public init(index: Int, backend: Backend = .epoll) throws(Errno) {
         self.index = index
         mailbox = try Mailbox()
-        poller = try Poller()
+        poller = try Poller(backend)
         now = Instant.now()
         try poller.setWakeup(mailbox.eventfd)
     }
@@ -113,6 +121,10 @@ public final class Loop {
         case CE_EVENT_READY: source.ready()
         case CE_EVENT_WRITABLE:
             source.isBlocked = false
+            flushLater(source)
+        case CE_EVENT_SENT:
+            source.isBlocked = false
+            source.outbox.giveBack(sent: Int(event.result))
             flushLater(source)
         default: preconditionFailure("an event that this backend does not have: \(event.kind)")
         }

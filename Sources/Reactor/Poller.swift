@@ -12,12 +12,17 @@ struct Poller: ~Copyable {
     }
 
     private let raw: OpaquePointer
+    /// The kernel reads what is sent after `send` has returned, and tells by a SENT event when it is done.
+    let isAsynchronous: Bool
 
-    init() throws(Errno) {
+    init(_ backend: Loop.Backend) throws(Errno) {
+        let action = "creating a poller with \(backend.rawValue)"
         var opened: OpaquePointer?
-        try Errno.check(ce_poller_open(Int32(CE_BACKEND_EPOLL), &opened), "creating a poller")
-        guard let opened else { throw Errno(ENOMEM, "creating a poller") }
+        let number = backend == .epoll ? CE_BACKEND_EPOLL : CE_BACKEND_URING
+        try Errno.check(ce_poller_open(Int32(number), &opened), action)
+        guard let opened else { throw Errno(ENOMEM, action) }
         raw = opened
+        isAsynchronous = backend == .uring
     }
 
     deinit { ce_poller_close(raw) }
@@ -34,8 +39,26 @@ struct Poller: ~Copyable {
     func pause(_ handle: Handle) -> Int32 { ce_pause(raw, handle.slot) }
     func resume(_ handle: Handle) -> Int32 { ce_resume(raw, handle.slot) }
 
+    /// Waits until the kernel has let go of what was removed: then descriptors may be closed and bytes freed.
+    func settle() {
+        let result = ce_settle(raw)
+        precondition(result == 0, "the poller is broken: \(Errno(result, "letting go of descriptors"))")
+    }
+
+    /// `remove` and `settle` for a descriptor that lives on: the bytes of `outbox` that have left, and those
+    /// that were read ahead.
+    func release(_ handle: Handle) -> (sent: Int, unread: OwnedBytes?) {
+        var sent: Int64 = 0
+        var memory: UnsafeMutableRawPointer?
+        let count = ce_release(raw, handle.slot, &sent, &memory)
+        defer { free(memory) }
+        precondition(count >= 0, "bytes of a peer are lost: \(Errno(Int32(clamping: count), "releasing"))")
+        guard count > 0 else { return (Int(sent), nil) }
+        return (Int(sent), OwnedBytes(copying: UnsafeRawBufferPointer(start: memory, count: Int(count))))
+    }
+
     /// Offers the front of `outbox` to the kernel. Returns the bytes that have left, or -errno, and those
-    /// that were offered: when fewer left, a WRITABLE event will come.
+    /// that were offered: when fewer left, a WRITABLE or SENT event will come.
     func send(_ handle: Handle, _ outbox: borrowing Outbox) -> (sent: Int, offered: Int) {
         var offered = 0
         let sent = outbox.withIOVecs { pieces, count in

@@ -17,7 +17,8 @@ open class Source {
     public final internal(set) var handle = Handle.none
     /// Owned: the loop closes it after the turn in which the source was closed. -1 when detached.
     public final internal(set) var descriptor: Int32 = -1
-    /// Bytes to be sent. After appending, call `Loop.flushLater`.
+    /// Bytes to be sent. After appending, call `Loop.flushLater`. The front may be lent to the kernel: then
+    /// `removeAll` leaves it, and `takeAll` and `sent` are not allowed.
     public final var outbox: Outbox
     /// Ask for `drained()` after each flush that leaves the outbox empty.
     public final var wantsDrained = false

@@ -7,6 +7,8 @@ public struct Outbox: ~Copyable {
     /// The end of the list that begins at `first`; nil exactly when that is.
     @usableFromInline var last: SegmentPointer?
     public private(set) var count = 0
+    /// Bytes at the front that the kernel may be reading: they stay in place until `giveBack`.
+    public private(set) var lentCount = 0
     @usableFromInline let pool: ChunkPool
 
     public init(pool: ChunkPool) { self.pool = pool }
@@ -131,10 +133,55 @@ public struct Outbox: ~Copyable {
         last = nil
     }
 
-    public mutating func removeAll() { sent(count) }
+    /// Drops everything but what is lent.
+    public mutating func removeAll() {
+        if lentCount > 0 { removeUnlent() } else { sent(count) }
+    }
+
+    private mutating func removeUnlent() {
+        var kept = 0
+        var segment = first
+        while let this = segment {
+            let piece = this.pointee.end - this.pointee.start
+            guard kept + piece >= lentCount else {
+                kept += piece
+                segment = this.pointee.next
+                continue
+            }
+            this.pointee.end = this.pointee.start + lentCount - kept
+            // Bytes by reference have no room behind their end.
+            if this.pointee.owner != nil { this.pointee.limit = this.pointee.end }
+            var dropped = this.pointee.next
+            this.pointee.next = nil
+            last = this
+            while let next = dropped {
+                dropped = next.pointee.next
+                pool.recycle(next)
+            }
+            break
+        }
+        count = lentCount
+    }
+
+    // MARK: Lending
+
+    /// The first `n` bytes, those of the last `withIOVecs`, are in the hands of a kernel that reads them later.
+    public mutating func lend(_ n: Int) {
+        precondition(lentCount == 0 && n >= 0 && n <= count, "more lent than there is, or twice")
+        lentCount = n
+    }
+
+    /// The kernel is done: `sent` of the lent bytes have left, the others are to be sent again.
+    public mutating func giveBack(sent n: Int) {
+        precondition(n >= 0 && n <= lentCount, "more sent than was lent")
+        lentCount = 0
+        sent(n)
+    }
 
     /// Everything in one piece, which then leaves the outbox. Copied unless it is one reference in whole.
+    /// Not while bytes are lent.
     public mutating func takeAll() -> OwnedBytes {
+        precondition(lentCount == 0, "bytes taken that the kernel reads")
         if let only = first, only.pointee.next == nil, let owner = only.pointee.owner {
             let whole = owner.takeUnretainedValue()
             if whole.count == count {

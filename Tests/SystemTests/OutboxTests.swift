@@ -136,6 +136,49 @@ struct OutboxTests {
         #expect(count == 1)
     }
 
+    @Test("bytes that are lent stay in place when the outbox is emptied, and what follows is appended behind")
+    func lent() {
+        let pool = ChunkPool()
+        for lentCount in [1, 10, SystemLimits.chunkBytes, SystemLimits.chunkBytes + 5000] {
+            var outbox = Outbox(pool: pool)
+            let large = OwnedBytes([UInt8](repeating: 2, count: 9000))
+            outbox.append([UInt8](repeating: 1, count: SystemLimits.chunkBytes))
+            outbox.append(owned: large)
+            outbox.append("tail")
+            let before = front(outbox).bytes
+            let address = outbox.withIOVecs { pieces, _ in Int64(Int(bitPattern: pieces[0].iov_base)) }
+            outbox.lend(lentCount)
+            outbox.removeAll()
+            let (kept, _) = front(outbox)
+            let count = outbox.count
+            #expect(count == lentCount)
+            #expect(kept == Array(before.prefix(lentCount)))
+            outbox.append("new")
+            let after = front(outbox).bytes
+            let sameAddress = outbox.withIOVecs { pieces, _ in Int64(Int(bitPattern: pieces[0].iov_base)) }
+            #expect(after == kept + Array("new".utf8))
+            #expect(sameAddress == address)
+            outbox.giveBack(sent: lentCount)
+            let rest = front(outbox).bytes
+            #expect(rest == Array("new".utf8))
+        }
+    }
+
+    @Test("what was lent and has not left is sent again")
+    func givenBack() {
+        var outbox = Outbox(pool: ChunkPool())
+        outbox.append("abcdef")
+        outbox.lend(6)
+        outbox.giveBack(sent: 2)
+        let (rest, _) = front(outbox)
+        let lentCount = outbox.lentCount
+        #expect(rest == Array("cdef".utf8))
+        #expect(lentCount == 0)
+        outbox.removeAll()
+        let isEmpty = outbox.isEmpty
+        #expect(isEmpty)
+    }
+
     @Test("an outbox that ends gives its chunks back")
     func end() {
         let pool = ChunkPool()

@@ -36,8 +36,9 @@ struct RecordTests {
             wire.server.send(Array(down[at..<(at + 1 << 20)]))
             wire.settle(pieceBytes: 65_536)
         }
-        #expect(wire.server.plaintext == up)
-        #expect(wire.client.plaintext == down)
+        // Compared outside the macro, which would look for the difference of megabytes.
+        let isSame = wire.server.plaintext == up && wire.client.plaintext == down
+        #expect(isSame)
         #expect((wire.server.deliveries.max() ?? 0) <= TLSLimits.scratchBytes)
     }
 
@@ -55,7 +56,8 @@ struct RecordTests {
         let left = plain.count
         wire.settle()
         #expect(left == 0)
-        #expect(wire.client.plaintext == expected)
+        let isSame = wire.client.plaintext == expected
+        #expect(isSame)
     }
 
     @Test("many small writes of a turn share one record")
@@ -342,6 +344,8 @@ struct RecordTests {
             // The first ones fill caches.
             if i == 19 { bytes = ctc_heap_bytes() }
         }
+        // A sanitizer's malloc keeps no account.
+        guard bytes > 0 else { return }
         let each = (ctc_heap_bytes() - bytes) / count
         precondition(each > 1000 && each <= 16 * 1024, "an idle session holds \(each) bytes")
     }

@@ -74,7 +74,7 @@ final class HTTP1Connection: ClientConnection {
     /// The first bytes tell TLS from plain text, and HTTP/2 with prior knowledge from HTTP/1.1. True when they
     /// were taken, or kept until it is clear.
     private func hasOtherProtocol(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard role == .clients, let first = bytes.first else {
+        guard case .clients = role, let first = bytes.first else {
             isFresh = false
             return false
         }

@@ -3,10 +3,10 @@ import Wire
 /// One `server.json` of the MCP registry, in the spelling of any of its schemas: camelCase since September 2025,
 /// snake_case before.
 struct RegistryEntry {
-    /// Base URLs that are the ones a package of that kind comes from anyway.
-    private static let usualBases = [
-        "https://pypi.org", "https://pypi.org/simple", "https://registry.npmjs.org", "https://docker.io",
-        "https://registry-1.docker.io", "https://hub.docker.com",
+    /// Names and top-level domains of the hosts that a package of its kind comes from anyway.
+    private static let usualHosts = [
+        ("pypi", "org"), ("registry.npmjs", "org"), ("docker", "io"), ("registry-1.docker", "io"),
+        ("hub.docker", "com"),
     ]
 
     private let server: JSONValue
@@ -86,7 +86,11 @@ struct RegistryEntry {
     }
 
     private static func isUsual(_ base: String) -> Bool {
-        base.isEmpty || usualBases.contains(base.hasSuffix("/") ? String(base.dropLast()) : base)
+        if base.isEmpty { return true }
+        let url = base.hasSuffix("/") ? String(base.dropLast()) : base
+        return usualHosts.contains { name, domain in
+            url == "https://\(name).\(domain)" || url == "https://\(name).\(domain)/simple"
+        }
     }
 
     /// Host, path and tag; the tag and, for other hosts than Docker Hub, the host may stand apart.

@@ -19,7 +19,7 @@ BINARY = Path(os.environ.get("MCP_GATEWAY_BINARY", ROOT / ".build/release/mcp-ga
 SCRATCH = Path(os.environ.get("MCP_GATEWAY_E2E_DIR", ROOT / ".build-e2e"))
 VENVS = Path(os.environ.get("MCP_GATEWAY_VENVS", ROOT / ".build-venvs"))
 PYTHON = "/usr/bin/python3"
-FIXTURE = HERE / "fixture/server.py"
+FIXTURE = SCRATCH / "fixture/server.py"
 ECHO = SCRATCH / "echo"
 READY_SECONDS = 20
 

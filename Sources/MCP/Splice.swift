@@ -45,19 +45,16 @@ public struct Splice {
     // Edits may come in any order but must not overlap: ranges of one envelope never do.
 
     mutating func replace(_ range: ByteRange, with bytes: UnsafeRawBufferPointer) {
-        textBytesMax &+= bytes.count
         add(Edit(start: range.start, end: UInt32(truncatingIfNeeded: range.end), text: .bytes(bytes)))
     }
 
     mutating func replace(_ range: ByteRange, with number: Int) {
         self.number = number
-        textBytesMax &+= Self.numberBytesMax
         add(Edit(start: range.start, end: UInt32(truncatingIfNeeded: range.end), text: .number))
     }
 
     mutating func insert(_ text: StaticString, at offset: Int) {
         let offset = UInt32(truncatingIfNeeded: offset)
-        textBytesMax &+= text.utf8CodeUnitCount
         add(Edit(start: offset, end: offset, text: .bytes(text.bytes)))
     }
 
@@ -70,8 +67,6 @@ public struct Splice {
     mutating func replaceMeta(_ meta: ByteRange, token: ByteRange, with number: Int) {
         self.number = number
         tokenRange = token
-        rewritesMeta = true
-        textBytesMax &+= Int(meta.count) &+ Self.numberBytesMax
         add(Edit(start: meta.start, end: UInt32(truncatingIfNeeded: meta.end), text: .plainMeta))
     }
 
@@ -82,16 +77,12 @@ public struct Splice {
         self.number = number
         self.extra = extra
         tokenRange = token
-        rewritesMeta = true
-        // The members that stay, those that come, a comma and braces.
-        textBytesMax &+= Int(meta.count) &+ extra.count &+ Self.numberBytesMax &+ 4
         add(Edit(start: meta.start, end: UInt32(truncatingIfNeeded: meta.end), text: .envelopedMeta))
     }
 
     /// Several pieces at the same place keep their order.
     mutating func insert(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
         let offset = UInt32(truncatingIfNeeded: offset)
-        textBytesMax &+= bytes.count
         add(Edit(start: offset, end: offset, text: .bytes(bytes)))
     }
 
@@ -100,11 +91,13 @@ public struct Splice {
         delete(end - start, at: UInt32(truncatingIfNeeded: start))
     }
 
-    /// Takes the members called `names` out of the object at `object`, with the commas that go with them.
+    /// Takes the members called `names` out of the object at `object`, with the commas that go with them: of
+    /// those that come more than once as many as there are names, which bounds the edits.
     mutating func remove(_ names: [StaticString], from object: ByteRange) {
         let bytes = object.of(message)
         let base = Int(object.start)
         var walker = ObjectWalker(bytes)
+        var left = names.count
         var keeps = false
         var previousEnd = 0
         /// Start of a run of removed members at the front of the object.
@@ -112,7 +105,8 @@ public struct Splice {
         while let member = walker.next() {
             let whole = member.whole
             let key = JSONKey(member, in: bytes)
-            if names.contains(where: { key.equals($0) }) {
+            if left > 0, names.contains(where: { key.equals($0) }) {
+                left -= 1
                 if keeps {
                     delete(from: base + previousEnd, to: base + whole.end)
                 } else if front == nil {
@@ -141,6 +135,18 @@ public struct Splice {
         }
         edits[at] = edit
         editCount += 1
+        note(edit)
+    }
+
+    /// A rewritten `_meta` loses blanks and members, and gains the token's number and `extra` with a comma.
+    private mutating func note(_ edit: Edit) {
+        switch edit.text {
+        case .bytes(let bytes): textBytesMax &+= bytes.count
+        case .number: textBytesMax &+= Self.numberBytesMax
+        case .plainMeta, .envelopedMeta:
+            rewritesMeta = true
+            textBytesMax &+= Int(edit.end &- edit.start) &+ Self.numberBytesMax &+ extra.count &+ 1
+        }
     }
 
     /// Bytes that `write` produces: known before, for `Content-Length`.

@@ -403,3 +403,20 @@ func unknownSurvives(_ seed: Int) throws {
     #expect(modern["result"]?["future"] == (try JSONValue.parse(unknown)))
     #expect(modern["id"] == "c-1")
 }
+
+@Test("a result that says the same thing a hundred times is an answer like any other")
+func repeatedMembers() throws {
+    let member = #""structuredContent":[1],"x":2"#
+    let result =
+        "{" + Array(repeating: member, count: 100).joined(separator: ",") + #","resultType":"complete"}"#
+    let message = try Message("{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":\(result)}")
+    try message.with { envelope, bytes in
+        try "1".raw { id in
+            let response = try ResponseRewriter.rewrite(
+                bytes, envelope, for: .init(id: id, method: .toolsCall, isModern: false, server: .modern))
+            let body = text { response.body.write(into: &$0) }
+            #expect(body.utf8.count == response.body.count)
+            #expect(body.hasPrefix(#"{"jsonrpc":"2.0","id":1,"result":{"#))
+        }
+    }
+}

@@ -67,9 +67,7 @@ extension Loop {
     /// Sends the outbox at once, where nothing more will be appended in this turn. What cannot leave now, and
     /// all that may call the source back, is left to the end of the turn.
     public func flushNow(_ source: Source) {
-        guard source.state == .attached, source.sendsFreely, source.filter == nil else {
-            return flushLater(source)
-        }
+        guard source.state == .attached, source.sendsFreely else { return flushLater(source) }
         let (sent, offered) = poller.send(source.handle, source.outbox)
         // After an error the next send fails too, and tells.
         guard sent >= 0 else { return flushLater(source) }

@@ -21,7 +21,7 @@ struct SlotTable {
         return Handle(slot: slot, generation: generations[Int(slot)])
     }
 
-    /// Valid until the end of the turn, since no slot is given back before.
+    /// Valid until the end of the turn: what leaves the table is kept until then.
     func source(_ handle: Handle) -> Unmanaged<Source>? {
         let slot = Int(handle.slot)
         guard slot < sources.count, generations[slot] == handle.generation else { return nil }

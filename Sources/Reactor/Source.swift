@@ -78,7 +78,8 @@ open class Source {
 
     /// True when a send is all that a flush would do.
     final var sendsFreely: Bool {
-        !(isDirty || isBlocked || hasFailed || wantsDrained || endsWhenDrained || closesWhenDrained)
+        !(isDirty || isBlocked || hasFailed || wantsDrained || endsWhenDrained || closesWhenDrained
+            || fillsBeforeFlush || filter != nil)
     }
 
     /// The last call, at the end of the turn in which the source was closed: the descriptor is gone.

@@ -16,10 +16,13 @@ public struct GatewayOptions: Sendable, Equatable {
     public var include: [String]?
     /// Globs of tools that are not shown, whatever `include` says.
     public var exclude: [String] = []
+    /// By the servers' names in `mcp`.
+    public var servers: [String: ServerOptions] = [:]
 
     public init() {}
 
-    /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}}`; what is wrong in it goes to `mistakes`.
+    /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}, "servers": {name: {…}}}`; what is wrong in
+    /// it goes to `mistakes`.
     init(reading value: JSONValue, _ mistakes: inout [ConfigurationError]) {
         guard let object = value.objectValue else {
             mistakes.append(.init(Self.member, reason: "must be an object, not \(value.kindName)"))
@@ -29,8 +32,9 @@ public struct GatewayOptions: Sendable, Equatable {
             switch member.name {
             case "prefix": readPrefix(member.value, &mistakes)
             case "tools": readTools(member.value, &mistakes)
+            case "servers": readServers(member.value, &mistakes)
             default:
-                let near = Nearest.of(member.name, in: ["prefix", "tools"], limit: 1)
+                let near = Nearest.of(member.name, in: ["prefix", "tools", "servers"], limit: 1)
                 mistakes.append(
                     .init(Self.member, member.name, reason: "unknown option" + Nearest.question(near)))
             }
@@ -68,6 +72,17 @@ public struct GatewayOptions: Sendable, Equatable {
                 mistakes.append(
                     .init(Self.member, property, reason: "unknown option" + Nearest.question(near)))
             }
+        }
+    }
+
+    private mutating func readServers(_ value: JSONValue, _ mistakes: inout [ConfigurationError]) {
+        guard let object = value.objectValue else {
+            mistakes.append(
+                .init(Self.member, "servers", reason: "must be an object, not \(value.kindName)"))
+            return
+        }
+        for member in object.members.prefix(CatalogLimits.serversMax) {
+            servers[member.name] = ServerOptions(reading: member.value, of: member.name, &mistakes)
         }
     }
 

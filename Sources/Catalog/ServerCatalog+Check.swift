@@ -16,6 +16,7 @@ extension ServerCatalog {
         }
         var check = SandboxCheck(catalog: self, policy: policy)
         for member in object { check.add(member.name, member.value) }
+        check.applyOptions(names: object.members.map(\.name))
         guard check.mistakes.isEmpty else {
             return .failure(ConfigurationErrors(Array(check.mistakes.prefix(CatalogLimits.mistakesMax))))
         }
@@ -49,6 +50,21 @@ private struct SandboxCheck {
         if let other = prefixes.updateValue(name, forKey: prefix) {
             mistakes.append(
                 .init(name, reason: "its tools would have the same prefix as those of \(shown(other))"))
+        }
+    }
+
+    /// `$gateway` may stand before the servers that it speaks of.
+    mutating func applyOptions(names: [String]) {
+        for at in plans.indices {
+            guard let own = options.servers[plans[at].name] else { continue }
+            plans[at].options = own
+        }
+        for name in options.servers.keys.sorted() where !names.contains(name) {
+            let near = Nearest.of(name, in: names.filter { $0 != GatewayOptions.member }, limit: 1)
+            mistakes.append(
+                .init(
+                    GatewayOptions.member, "servers.\(name)",
+                    reason: "no server of this name in mcp" + Nearest.question(near)))
         }
     }
 

@@ -14,11 +14,13 @@ public struct ServerPlan: Sendable, Equatable {
     public var noNetwork: Bool
     /// Absolute paths of the host that the caller's settings name and that the server is told of.
     public var hostPaths: [String]
+    /// How it is spoken to.
+    public var options: ServerOptions
 
     public init(
         name: String, key: String, source: Source, environment: [EnvironmentVariable] = [],
         secrets: [String] = [], allowedHosts: [String]? = nil, noNetwork: Bool = false,
-        hostPaths: [String] = []
+        hostPaths: [String] = [], options: ServerOptions = ServerOptions()
     ) {
         self.name = name
         self.key = key
@@ -28,6 +30,7 @@ public struct ServerPlan: Sendable, Equatable {
         self.allowedHosts = allowedHosts
         self.noNetwork = noNetwork
         self.hostPaths = hostPaths
+        self.options = options
     }
 
     /// True when a server that runs under `other` may go on running under this plan. The name counts: its

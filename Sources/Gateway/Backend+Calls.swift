@@ -8,8 +8,8 @@ final class HeldRequest {
     let bytes: OwnedBytes
     let envelope: Envelope
     /// The server's own name for what is asked; empty when it is the client's.
-    let original: [UInt8]
-    let cutBytes: Int
+    private let original: [UInt8]
+    private let cutBytes: Int
 
     init(_ request: borrowing NorthRequest, _ route: ListCatalog.Route) {
         bytes = OwnedBytes(copying: request.body)
@@ -20,45 +20,34 @@ final class HeldRequest {
         case .withoutPrefix(let count): (original, cutBytes) = ([], count)
         }
     }
+
+    /// Hands over what `init` was given.
+    func with(_ body: (UnsafeRawBufferPointer, UnsafePointer<Envelope>, SouthTarget) -> Void) {
+        original.withUnsafeBytes { original in
+            let target: SouthTarget =
+                !original.isEmpty
+                ? .renamed(original) : cutBytes > 0 ? .withoutPrefix(bytes: cutBytes) : .unchanged
+            bytes.withBytes { bytes in withUnsafePointer(to: envelope) { body(bytes, $0, target) } }
+        }
+    }
 }
 
-/// The call path: requests go down to the child, its lines come up.
+/// Calls that wait for their server, and what is said to those that it cannot serve.
 extension Backend {
-    // MARK: Down
-
-    /// True when `call` can be written to the child now.
-    var canTake: Bool { phase == .ready && (child != nil || remote != nil) }
-
     /// Why no more calls are taken; nil when they are.
-    var busy: CallFailure? {
-        let waiting = child?.input.outbox.count ?? remote?.pendingBytes ?? 0
+    func busy(_ link: ServerLink) -> CallFailure? {
         guard
-            inFlight >= Limits.callsPerServer || waiting > Limits.childInputBytes
+            link.inFlight >= Limits.callsPerServer || link.waitingBytes > Limits.childInputBytes
                 || heldCalls.count >= Limits.heldCallsPerServer
         else { return nil }
-        return CallFailure(
-            rest: .rateLimit, code: RPCCode.internalError,
-            message: "The server \(plan.name) is busy with \(inFlight) calls; try again in a second.",
-            details: ["server": .string(plan.name), "retryAfterSeconds": .integer(1)])
+        return tooBusy(link.inFlight)
     }
 
-    /// Writes the request as one line of the child's input; it leaves at the end of the turn, together with
-    /// what else goes there.
-    func send(
-        _ id: CallID, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
-        method: MethodName, target: SouthTarget, dropsEnvelope: Bool
-    ) {
-        inFlight += 1
-        state.counters.calls &+= 1
-        guard let child else {
-            remote?.send(
-                id, body, envelope.pointee, method: method, target: target, isModern: dropsEnvelope)
-            return
-        }
-        RequestRewriter.write(
-            body, envelope, method: method, id: Int(truncatingIfNeeded: id.value), target: target,
-            dropsEnvelope: dropsEnvelope, into: &child.input.outbox)
-        state.loop.flushLater(child.input)
+    func tooBusy(_ calls: Int) -> CallFailure {
+        CallFailure(
+            rest: .rateLimit, code: RPCCode.internalError,
+            message: "The server \(plan.name) is busy with \(calls) calls; try again in a second.",
+            details: ["server": .string(plan.name), "retryAfterSeconds": .integer(1)])
     }
 
     /// Sends what waited for the server.
@@ -66,24 +55,60 @@ extension Backend {
         let waiting = heldCalls
         heldCalls.removeAll()
         for id in waiting {
-            guard let call = state.calls[id], let held = call.held else { continue }
-            call.held = nil
-            call.incarnation = incarnation
-            call.deadline = state.loop.now.advanced(milliseconds: state.settings.limits.callSeconds * 1000)
-            held.original.withUnsafeBytes { original in
-                let target: SouthTarget =
-                    !original.isEmpty
-                    ? .renamed(original)
-                    : held.cutBytes > 0 ? .withoutPrefix(bytes: held.cutBytes) : .unchanged
-                held.bytes.withBytes { bytes in
-                    withUnsafePointer(to: held.envelope) {
-                        send(
-                            id, bytes, $0, method: call.kind.method, target: target,
-                            dropsEnvelope: call.isModern)
-                    }
+            guard let call = state.calls[id], let held = call.held,
+                let link = link(servingModern: call.isModern)
+            else { continue }
+            if link.era == .modern || call.isModern {
+                held.with { body, envelope, _ in
+                    call.bridged = bridged(call, body, envelope, by: link) { held }
                 }
             }
+            if isLeased(call, by: link) {
+                place(id, declared(call))
+            } else {
+                sendHeld(id, on: link)
+            }
         }
+    }
+
+    /// Sends a call that waited with its request.
+    func sendHeld(_ id: CallID, on link: ServerLink) {
+        guard let call = state.calls[id], let held = call.held else { return }
+        call.held = nil
+        call.incarnation = link.incarnation
+        call.deadline = state.loop.now.advanced(milliseconds: state.settings.limits.callSeconds * 1000)
+        held.with { link.send(id, call, $0, $1, target: $2) }
+    }
+
+    /// What must be kept of a call in case that its server asks.
+    func bridged(
+        _ call: Call, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
+        by link: ServerLink,
+        _ request: () -> HeldRequest
+    ) -> BridgedCall? {
+        if link.era == .legacy {
+            guard call.isModern, call.kind != .complete else { return nil }
+            let bridged = BridgedCall.parkable(body, envelope.pointee, call.kind.method)
+            bridged?.visits = call.bridged?.visits ?? 0
+            return bridged
+        }
+        guard !call.isModern, call.kind != .complete, let session = call.session else { return nil }
+        return BridgedCall.repeatable(session, request())
+    }
+
+    /// Whether the call goes to a process of its own.
+    func isLeased(_ call: Call, by link: ServerLink) -> Bool {
+        link.era == .legacy && leases.isInteractive && link is ChildLink
+            && !leases.wanted(declared(call)).isEmpty
+    }
+
+    func declared(_ call: Call) -> ClientCapabilities {
+        call.session?.capabilities ?? call.bridged?.capabilities ?? []
+    }
+
+    /// Whether the call's answer may tell that its server could not ask.
+    func mayMiss(_ call: Call) -> Bool {
+        (call.bridged != nil || call.session?.mayBeAsked == true) && !leases.hasAsked
     }
 
     /// The server will not be ready soon: whoever waits for it is told.
@@ -101,128 +126,68 @@ extension Backend {
     }
 
     /// A call has left the table before its answer.
-    func callEnded(_ id: CallID, wasHeld: Bool) {
-        if wasHeld {
+    func callEnded(_ id: CallID, _ call: Call) {
+        if call.held != nil {
             heldCalls.removeAll { $0 == id }
-        } else {
-            inFlight -= 1
+            home.forgetRounds(call)
+        } else if let link = link(call.incarnation) {
+            link.inFlight -= 1
+            for asked in call.session?.pushes.abandon(call: id.value) ?? [] {
+                guard case .child(_, let asking, _) = asked.owner else { continue }
+                link.tell {
+                    Pushes.writeUnanswered(asked.ask, to: asking, into: &$0)
+                    $0.bytes.removeLast()
+                }
+            }
+            link.leftGhost(id)
         }
+        releaseLease(id)
     }
 
-    /// `reason` is a raw JSON string.
-    func sendCancelled(_ id: CallID, reason: StaticString) {
-        guard let child else {
-            remote?.sendCancelled(id, reason: reason)
-            return
-        }
-        SouthLine.cancelled(
-            id: Int(truncatingIfNeeded: id.value), reason: reason.bytes, into: &child.input.outbox)
-        state.loop.flushLater(child.input)
+    /// The process that works on `call` is told that it need not.
+    func sendCancelled(_ id: CallID, _ call: Call, reason: StaticString) {
+        link(call.incarnation)?.sendCancelled(id, reason: reason)
     }
 
-    // MARK: Up
+    /// Every call in flight at a process is told at once what happened.
+    func failCalls(of link: ServerLink, _ what: String) {
+        let own = link.incarnation
+        for id in state.calls.ids(where: { $0.backend === self && $0.incarnation == own && $0.held == nil }) {
+            if let call = state.calls.remove(id) { failCall(id, call, what) }
+        }
+        link.inFlight = 0
+    }
+
+    /// Every call, wherever it waits.
+    func failAllCalls(_ what: String) {
+        heldCalls.removeAll()
+        for id in state.calls.ids(where: { $0.backend === self }) {
+            if let call = state.calls.remove(id) { failCall(id, call, what) }
+        }
+        for link in links { link.inFlight = 0 }
+    }
+
+    private func failCall(_ id: CallID, _ call: Call, _ what: String) {
+        fail(id, call, unavailable("The server \(plan.name) ended during the call: \(what)."))
+    }
+
+    /// A call that has left the table ends without an answer of its server.
+    func fail(_ id: CallID, _ call: Call, _ failure: CallFailure) {
+        home.forgetRounds(call)
+        _ = call.session?.pushes.withdraw(call: id.value)
+        if call.isParked { return home.parkedLost(id, call, failure) }
+        state.reply(call, failure: failure)
+    }
+
+    func unavailable(_ message: String) -> CallFailure {
+        CallFailure(
+            rest: .serverUnavailable, code: -32603, message: redacted(message),
+            details: [
+                "server": .string(plan.name), "state": .string(stateName),
+                "lastError": lastError.map { .string(redacted($0)) } ?? .null,
+                "stderr": .array(stderr.lines.suffix(5).map { .string(redacted($0)) }),
+            ])
+    }
 
     func wroteToStderr(_ bytes: UnsafeRawBufferPointer) { stderr.append(bytes) }
-
-    /// One line of the child's output.
-    func received(_ line: UnsafeRawBufferPointer) {
-        var envelope = Envelope()
-        do {
-            try Envelope.scan(line, into: &envelope)
-        } catch {
-            state.counters.stdoutNoise &+= 1
-            return
-        }
-        switch envelope.kind {
-        case .response, .failure: take(&envelope, line)
-        case .notification: notice(envelope, line)
-        case .request: refuse(envelope, line)
-        case .batch, .invalid: state.counters.stdoutNoise &+= 1
-        }
-    }
-
-    /// The id must be one that we gave to this very process; a child may say anything.
-    private func take(_ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer) {
-        guard envelope.pointee.idKind == .integer,
-            let id = CallID(decimal: envelope.pointee.id.of(line)),
-            let call = state.calls.take(id, from: self, incarnation)
-        else {
-            state.counters.strayAnswers &+= 1
-            return
-        }
-        inFlight -= 1
-        if case .none = call.target {
-            answered(call.kind, envelope.pointee, line)
-        } else {
-            state.reply(call, envelope, line, server: .legacy)
-        }
-    }
-
-    private func notice(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        switch MethodName(envelope, in: line) {
-        case .progress:
-            guard let id = CallID(decimal: envelope.paramsProgressToken.of(line)) else { return }
-            state.progress(id, self, envelope, line)
-        case .message: state.log(self, envelope, line)
-        case .toolsChanged: listChanged(.tools)
-        case .promptsChanged: listChanged(.prompts)
-        case .resourcesChanged: listChanged(.resources)
-        default: return
-        }
-    }
-
-    /// A server may ask its client; here it asks the gateway, which answers for everyone.
-    private func refuse(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard let child else { return }
-        SouthLine.answer(
-            MethodName(envelope, in: line), id: envelope.id.of(line), into: &child.input.outbox)
-        state.loop.flushLater(child.input)
-    }
-
-    /// The answer whose line begins with `start` is over the limit.
-    func lineTooLong(_ start: UnsafeRawBufferPointer) {
-        state.counters.stdoutNoise &+= 1
-        guard let id = CallID(findingIn: start), let call = state.calls.take(id, from: self, incarnation)
-        else { return }
-        inFlight -= 1
-        let limit = Limits.childLineBytes
-        state.reply(
-            call,
-            failure: CallFailure(
-                rest: .internal, code: RPCCode.internalError,
-                message: "The answer of the server \(plan.name) is longer than \(limit) bytes.",
-                details: ["server": .string(plan.name), "limitBytes": .integer(limit)]))
-    }
-}
-
-extension CallID {
-    /// Digits alone, below 2^53.
-    init?(decimal text: UnsafeRawBufferPointer) {
-        guard !text.isEmpty, text.count <= 16 else { return nil }
-        var number: UInt64 = 0
-        for byte in text {
-            guard byte >= 48, byte <= 57 else { return nil }
-            number = number &* 10 &+ UInt64(byte &- 48)
-        }
-        guard number < 1 << 53 else { return nil }
-        self.init(value: number)
-    }
-
-    /// The number behind the first `"id":` of a message whose end is unknown.
-    init?(findingIn start: UnsafeRawBufferPointer) {
-        let key = Array(#""id":"#.utf8)
-        var i = 0
-        while i + key.count < start.count {
-            if start[i..<(i + key.count)].elementsEqual(key) {
-                var end = i + key.count
-                while end < start.count, start[end] == 32 { end += 1 }
-                let first = end
-                while end < start.count, start[end] >= 48, start[end] <= 57 { end += 1 }
-                self.init(decimal: UnsafeRawBufferPointer(rebasing: start[first..<end]))
-                return
-            }
-            i += 1
-        }
-        return nil
-    }
 }

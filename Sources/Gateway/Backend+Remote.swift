@@ -5,11 +5,11 @@ import Wire
 
 /// What a remote server's link tells its backend: the same states as those of a process.
 extension Backend {
-    var eraName: String { remote.map { "\($0.era.text)" } ?? "legacy" }
-
     /// The server has said what it is: after the start, after a failure, or after a lost session.
     func remoteServes(_ profile: ChildProfile) {
-        self.profile = profile
+        main?.profile = profile
+        main?.isServing = true
+        knownEra = main?.era
         switch phase {
         case .ready: remoteMayHaveChanged()
         case .backoff, .crashLoop:
@@ -23,11 +23,15 @@ extension Backend {
 
     /// Notifications may have been missed.
     func remoteMayHaveChanged() {
-        for kind in ListKind.allCases where profile?.offers.includes(kind) == true { listChanged(kind) }
+        guard let main else { return }
+        for kind in ListKind.allCases where main.profile?.offers.includes(kind) == true {
+            listChanged(kind, by: main)
+        }
     }
 
     /// It cannot be reached, and is tried again.
     func remoteDown(_ reason: String) {
+        main?.isServing = false
         let served = readySince.map { state.loop.now.milliseconds(since: $0) } ?? 0
         exitsInARow = served >= Limits.steadySeconds * 1000 ? 1 : exitsInARow + 1
         readySince = nil
@@ -57,6 +61,7 @@ extension Backend {
     private func settle(_ end: Phase, _ reason: String) {
         guard phase != .stopping, phase != .stopped else { return }
         phase = end
+        main?.isServing = false
         readySince = nil
         lastError = reason
         Log.warning(

@@ -23,7 +23,10 @@ extension LoopState {
     func reply(
         _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer, server: Era
     ) {
-        if call.kind == .rest { return replyREST(call, envelope.pointee, line) }
+        if call.kind == .rest { return replyREST(call, envelope.pointee, line, server) }
+        if call.isModern, call.bridged != nil, let asked = urlRequired(call, envelope.pointee, line) {
+            return reply(call, result: asked)
+        }
         call.id.withBytes { id in
             do throws(RPCFailure) {
                 let response = try ResponseRewriter.rewrite(
@@ -51,6 +54,36 @@ extension LoopState {
         send(call, failure.rpc)
     }
 
+    func reply(_ call: Call, _ failure: RPCFailure) {
+        counters.callFailures &+= 1
+        send(call, failure)
+    }
+
+    /// `result` is a raw object.
+    func reply(_ call: Call, result: [UInt8]) {
+        var body = ByteCollector()
+        call.id.withBytes { Answers.result(id: $0, result, into: &body) }
+        send(call, status: 200, count: body.bytes.count) { $0.append(body.bytes) }
+    }
+
+    /// A tool's error, which the model gets to read.
+    func reply(_ call: Call, toolError text: String) {
+        counters.callFailures &+= 1
+        var body = ByteCollector()
+        call.id.withBytes { Rounds.writeToolError(text, id: $0, isModern: call.isModern, into: &body) }
+        send(call, status: 200, count: body.bytes.count) { $0.append(body.bytes) }
+    }
+
+    /// A legacy server's way of saying that the client has to open a URL first, as 2026-07-28 says it.
+    private func urlRequired(
+        _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer
+    ) -> [UInt8]? {
+        guard let bridged = call.bridged else { return nil }
+        return URLRequired.result(
+            envelope, line, digest: bridged.digest, capabilities: bridged.capabilities,
+            round: bridged.visits, unixSeconds: WallClock.unixSeconds(), call.backend.home.seal)
+    }
+
     private func send(_ call: Call, _ failure: RPCFailure) {
         call.id.withBytes { id in
             send(call, status: failure.httpStatus, count: failure.byteCount(id: id)) {
@@ -62,7 +95,7 @@ extension LoopState {
     /// As JSON while nothing has been sent, else as the last event of the stream (deferred commit).
     private func send(_ call: Call, status: Int, count: Int, _ write: (inout Outbox) -> Void) {
         switch call.target {
-        case .none: return
+        case .none, .parked: return
         case .batch(let batch): batch.add(self, write)
         case .exchange(let exchange):
             if call.isStreaming || call.mustStream {
@@ -78,8 +111,11 @@ extension LoopState {
     }
 
     /// The plain-HTTP shim answers with the bare result, or with its own form of an error.
-    private func replyREST(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+    private func replyREST(
+        _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, _ server: Era
+    ) {
         guard case .exchange(let exchange) = call.target else { return }
+        if server == .modern, envelope.kind == .response { return replyREST(call, modern: envelope, line) }
         if envelope.kind == .response, envelope.resultIsObject {
             let result = envelope.result.of(line)
             return answer(exchange, .ok, length: result.count) { $0.append(result) }
@@ -97,11 +133,44 @@ extension LoopState {
                 ]))
     }
 
+    /// The result of a server of 2026-07-28 as a legacy client would see it.
+    private func replyREST(_ call: Call, modern envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        var out = ByteCollector()
+        do throws(RPCFailure) {
+            try ResponseRewriter.rewrite(
+                line, envelope,
+                for: ResponseRewriter.Call(
+                    id: StaticString("0").bytes, method: .toolsCall, isModern: false, server: .modern)
+            ).body.write(into: &out)
+        } catch {
+            let asks = Rounds.asks(envelope, line)
+            let reason = asks ? "it asks its client (elicitation, sampling or roots)" : error.message
+            return reply(
+                call,
+                failure: CallFailure(
+                    rest: .internal, code: error.code,
+                    message:
+                        "The server \(call.backend.plan.name) cannot be answered over plain HTTP: \(reason).",
+                    details: ["server": .string(call.backend.plan.name)]))
+        }
+        out.bytes.withUnsafeBytes { line in
+            guard let plain = try? Envelope.scan(line) else { return }
+            replyREST(call, plain, line, .legacy)
+        }
+    }
+
     // MARK: While a call lasts
 
     /// `notifications/progress` of a child: the client that gave the token gets it back on its own stream.
     func progress(_ id: CallID, _ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard let call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
+        if call.isParked { return backend.home.parkedProgress(id, envelope, line) }
+        sendProgress(id, envelope, line)
+    }
+
+    /// The same for the exchange `id`, whoever the notification was for.
+    func sendProgress(_ id: CallID, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        guard let call = calls[id], !call.token.isEmpty else { return }
         call.deadline = loop.now.advanced(milliseconds: settings.limits.callSeconds * 1000)
         guard call.mayStream, case .exchange(let exchange) = call.target else { return }
         call.token.withBytes { token in
@@ -112,9 +181,11 @@ extension LoopState {
     }
 
     /// `notifications/message` for the one call that a child is working on; no other client may see it.
-    func log(_ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard backend.inFlight == 1,
-            let id = calls.ids(where: { $0.backend === backend }).first, let call = calls[id],
+    func log(_ link: ServerLink, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        let (backend, process) = (link.backend, link.incarnation)
+        guard link.inFlight == 1,
+            let id = calls.ids(where: { $0.backend === backend && $0.incarnation == process }).first,
+            let call = calls[id],
             call.mayStream, let wanted = call.session?.logLevel ?? call.logLevel,
             case .exchange(let exchange) = call.target,
             let level = LogLevel(json: envelope.level.of(line)), level >= wanted
@@ -122,6 +193,31 @@ extension LoopState {
         commit(call, exchange)
         let splice = NotificationRewriter.unchanged(line, envelope)
         sendEvent(exchange) { splice.write(into: &$0) }
+    }
+
+    /// Whether a message can be sent to the client of a call while it lasts.
+    func canReach(_ call: Call) -> Bool {
+        if call.mayStream, case .exchange = call.target { return true }
+        return call.session?.stream != nil
+    }
+
+    /// Sends a message to the client of a call: on the call's own stream, else on its session's. False when it has
+    /// none.
+    @discardableResult
+    func say(_ id: CallID, _ write: (inout Outbox) -> Void) -> Bool {
+        guard let call = calls[id] else { return false }
+        if call.mayStream, case .exchange(let exchange) = call.target { commit(call, exchange) }
+        return say(call, write)
+    }
+
+    /// The same for a call that has left the table; its own stream is used only if it is open.
+    @discardableResult
+    func say(_ call: Call, _ write: (inout Outbox) -> Void) -> Bool {
+        if call.isStreaming, case .exchange(let exchange) = call.target, sendEvent(exchange, write) {
+            return true
+        }
+        guard let stream = call.session?.stream else { return false }
+        return sendEvent(stream.exchange, write)
     }
 
     private func commit(_ call: Call, _ exchange: ExchangeID) {
@@ -146,9 +242,23 @@ extension LoopState {
     }
 
     private func expire(_ id: CallID) {
+        guard let late = calls[id] else { return }
+        if case .parked = late.target {
+            // Its own clock decides how long a client may take.
+            late.deadline = loop.now.advanced(milliseconds: BridgeLimits.parkSeconds * 1000)
+            return
+        }
+        if late.isParked || late.bridged?.south ?? .none != .none {
+            late.backend.home.parkedLeft(id, late)
+            counters.callTimeouts &+= 1
+            return reply(late, failure: tooLate(late))
+        }
         guard let call = calls.remove(id) else { return }
-        call.backend.callEnded(id, wasHeld: call.held != nil)
+        call.backend.callEnded(id, call)
         counters.callTimeouts &+= 1
+        if call.held != nil, call.bridged?.rounds != nil {
+            return reply(call, .serverFailed("the client did not answer what the server asks"))
+        }
         if call.held != nil {
             return reply(
                 call,
@@ -159,14 +269,16 @@ extension LoopState {
             if case .none = call.target { call.backend.askTimedOut(call.kind) }
             return
         }
-        call.backend.sendCancelled(id, reason: "\"timeout\"")
-        let seconds = settings.limits.callSeconds
-        reply(
-            call,
-            failure: CallFailure(
-                rest: .timeout, code: RPCCode.internalError,
-                message: "The server \(call.backend.plan.name) gave no answer within \(seconds) s.",
-                details: ["server": .string(call.backend.plan.name), "timeoutSeconds": .integer(seconds)]))
+        call.backend.sendCancelled(id, call, reason: "\"timeout\"")
+        reply(call, failure: tooLate(call))
+    }
+
+    private func tooLate(_ call: Call) -> CallFailure {
+        let (name, seconds) = (call.backend.plan.name, settings.limits.callSeconds)
+        return CallFailure(
+            rest: .timeout, code: RPCCode.internalError,
+            message: "The server \(name) gave no answer within \(seconds) s.",
+            details: ["server": .string(name), "timeoutSeconds": .integer(seconds)])
     }
 
     // MARK: Cancellation
@@ -185,14 +297,18 @@ extension LoopState {
     private func cancel(_ id: CallID, _ call: Call, reason: StaticString) {
         // A legacy client that disconnects has not cancelled (2025-11-25, Streamable HTTP): its call runs on.
         guard call.isModern || call.kind == .rest else { return }
+        if call.isParked || call.bridged?.south ?? .none != .none {
+            counters.cancelled &+= 1
+            return call.backend.home.parkedLeft(id, call)
+        }
         finishCancelled(id, reason: reason)
     }
 
     func finishCancelled(_ id: CallID, reason: StaticString) {
         guard let call = calls.remove(id) else { return }
         counters.cancelled &+= 1
-        call.backend.callEnded(id, wasHeld: call.held != nil)
-        if call.held == nil { call.backend.sendCancelled(id, reason: reason) }
+        call.backend.callEnded(id, call)
+        if call.held == nil { call.backend.sendCancelled(id, call, reason: reason) }
     }
 }
 
@@ -220,13 +336,14 @@ final class Batch {
 }
 
 extension Call.Kind {
-    var method: MethodName {
+    @inline(__always) var method: MethodName {
         switch self {
         case .call, .rest: .toolsCall
         case .get: .promptsGet
         case .read: .resourcesRead
         case .complete: .complete
-        case .initialize: .initialize
+        case .open(.initialize): .initialize
+        case .open(.discover): .discover
         case .list(let kind): kind.method
         }
     }

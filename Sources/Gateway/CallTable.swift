@@ -64,7 +64,7 @@ final class Call {
         /// Asked by the plain-HTTP shim.
         case rest
         /// Asked by the gateway itself.
-        case initialize
+        case open(Handshake.Question)
         case list(ListKind)
     }
 
@@ -73,10 +73,12 @@ final class Call {
     /// False until bytes of a stream have been sent.
     var isStreaming = false
     /// The client takes `text/event-stream`, and the answer is not part of a batch.
-    let mayStream: Bool
+    private(set) var mayStream: Bool
     /// The client does not take `application/json`.
     let mustStream: Bool
-    let target: ReplyTarget
+    private(set) var target: ReplyTarget
+    /// The gateway itself asked.
+    let isOwn: Bool
     let backend: Backend
     /// Which process of the server: an answer of an earlier one is not taken.
     var incarnation: UInt32
@@ -87,8 +89,12 @@ final class Call {
     let token: ClientBytes
     var deadline: Instant
     var lastSent: Instant
-    /// While the server is not ready: the request itself, apart, as it is large and rare.
+    /// While no server has the call: the request itself, apart, as it is large and rare.
     var held: HeldRequest?
+    /// `Parking` knows the call by its id.
+    var isParked = false
+    /// What is kept for what its client may be asked.
+    var bridged: BridgedCall?
 
     init(
         kind: Kind, isModern: Bool, mayStream: Bool, mustStream: Bool, target: ReplyTarget, backend: Backend,
@@ -100,6 +106,7 @@ final class Call {
         self.mayStream = mayStream
         self.mustStream = mustStream
         self.target = target
+        isOwn = if case .none = target { true } else { false }
         self.backend = backend
         self.incarnation = incarnation
         self.session = session
@@ -110,12 +117,21 @@ final class Call {
         self.lastSent = lastSent
         self.held = held
     }
+
+    /// Its client has been answered, and the server still works on it.
+    func leaveClient() {
+        target = .parked
+        isStreaming = false
+        mayStream = false
+    }
 }
 
 /// Where an answer goes.
 enum ReplyTarget {
     case exchange(ExchangeID)
     case batch(Batch)
+    /// Of a call whose client was asked and has not come back: to nobody now.
+    case parked
     /// To the gateway itself.
     case none
 }

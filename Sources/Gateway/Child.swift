@@ -17,14 +17,14 @@ final class Child {
     private let loop: Loop
 
     /// Takes the descriptors of `spawned`. On failure they are the caller's still.
-    init(_ spawned: SpawnedChild, backend: Backend, state: LoopState) throws(Errno) {
+    init(_ spawned: SpawnedChild, link: ChildLink, state: LoopState) throws(Errno) {
         pid = spawned.pid
         process = spawned
         loop = state.loop
         input = ChildInput(loop: loop)
-        output = ChildOutput(backend: backend, state: state)
-        errors = ChildErrors(backend: backend, loop: loop)
-        exit = ChildExit(backend: backend, process: spawned, loop: loop)
+        output = ChildOutput(link: link, state: state)
+        errors = ChildErrors(backend: link.backend, loop: loop)
+        exit = ChildExit(link: link, process: spawned, loop: loop)
         try loop.attach(input, descriptor: spawned.stdin, as: .writer)
         try loop.attach(output, descriptor: spawned.stdout, as: .stream)
         try loop.attach(errors, descriptor: spawned.stderr, as: .stream)
@@ -58,14 +58,14 @@ final class ChildInput: Source {
 
 /// Cuts the child's standard output into lines (MCP stdio: one message a line).
 final class ChildOutput: Source {
-    private let backend: Backend
+    private let link: ChildLink
     private let state: LoopState
     private var partial = ByteQueue()
     /// True while the rest of a line that was too long is skipped.
     private var isSkipping = false
 
-    init(backend: Backend, state: LoopState) {
-        self.backend = backend
+    init(link: ChildLink, state: LoopState) {
+        self.link = link
         self.state = state
         super.init(loop: state.loop)
     }
@@ -94,12 +94,12 @@ final class ChildOutput: Source {
     private func skip() {
         isSkipping = true
         let start = UnsafeRawBufferPointer(rebasing: partial.bytes.prefix(256))
-        backend.lineTooLong(start)
+        link.lineTooLong(start)
         partial.removeAll()
     }
 
     private func take(_ line: UnsafeRawBufferPointer) {
-        backend.received(line)
+        link.received(line)
     }
 }
 
@@ -117,18 +117,18 @@ final class ChildErrors: Source {
 
 /// The process itself: readable when it has ended.
 final class ChildExit: Source {
-    private let backend: Backend
+    private let link: ChildLink
     private let process: SpawnedChild
 
-    init(backend: Backend, process: SpawnedChild, loop: Loop) {
-        self.backend = backend
+    init(link: ChildLink, process: SpawnedChild, loop: Loop) {
+        self.link = link
         self.process = process
         super.init(loop: loop)
     }
 
     override func ready() {
         guard let status = process.reap() else { return }
-        backend.childExited(status)
+        link.childExited(status)
     }
 }
 

@@ -17,7 +17,7 @@ extension SandboxHome {
         switch method {
         case .ping: respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
         case .setLevel:
-            session.logLevel = LogLevel(json: request.envelope.level.of(request.body))
+            session.setLogLevel(LogLevel(json: request.envelope.level.of(request.body)))
             respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
         case .subscribe, .unsubscribe: unknownMethod(request, isModern: false)
         default: common(request, method, session)
@@ -74,20 +74,24 @@ extension SandboxHome {
         }
         let requests = elements.filter { $0.0.kind == .request }.count
         guard requests > 0 else {
-            for (envelope, bytes) in elements where envelope.kind == .notification {
-                withPart(request, envelope, bytes, request.target) {
-                    notice($0, MethodName(envelope, in: bytes), session)
-                }
+            for (envelope, bytes) in elements {
+                withPart(request, envelope, bytes, request.target) { part($0, session) }
             }
             return state.answer(request.inbound.exchange, .accepted, [])
         }
         let batch = Batch(exchange: request.inbound.exchange, requests: requests)
         for (envelope, bytes) in elements {
-            let method = MethodName(envelope, in: bytes)
-            withPart(request, envelope, bytes, .batch(batch)) { one in
-                if envelope.kind == .request { legacy(one, method, session) }
-                if envelope.kind == .notification { notice(one, method, session) }
-            }
+            withPart(request, envelope, bytes, .batch(batch)) { part($0, session) }
+        }
+    }
+
+    private func part(_ one: NorthRequest, _ session: Session) {
+        let method = MethodName(one.envelope, in: one.body)
+        switch one.envelope.kind {
+        case .request: legacy(one, method, session)
+        case .notification: notice(one, method, session)
+        case .response, .failure: clientAnswered(one.envelope, one.body, session)
+        case .batch, .invalid: return
         }
     }
 
@@ -113,7 +117,7 @@ extension SandboxHome {
     /// Answers with what `write` appends; its length is found by writing it once into a counter's place.
     func respond(_ request: NorthRequest, _ head: AnswerHead, _ write: (inout Outbox) -> Void) {
         switch request.target {
-        case .none: return
+        case .none, .parked: return
         case .batch(let batch): batch.add(state, write)
         case .exchange(let exchange):
             let body = state.collectOwned(write)
@@ -133,7 +137,7 @@ extension SandboxHome {
 
     func fail(_ request: NorthRequest, _ failure: RPCFailure) {
         switch request.target {
-        case .none: return
+        case .none, .parked: return
         case .batch(let batch): batch.add(state) { failure.write(id: request.id, into: &$0) }
         case .exchange: refuse(request.inbound, failure, id: request.id)
         }
@@ -164,29 +168,49 @@ extension SandboxHome {
         let call = Call(
             kind: kind, isModern: isModern, mayStream: accepts.eventStream && !isBatch,
             mustStream: !accepts.json && !isBatch, target: request.target, backend: backends[route.server],
-            incarnation: backends[route.server].incarnation, session: session,
+            incarnation: 0, session: session,
             logLevel: LogLevel(json: request.borrowed.pointee.metaLogLevel.of(request.body)),
             id: ClientBytes(request.rawID),
             token: ClientBytes(request.borrowed.pointee.metaProgressToken.of(request.body)),
             deadline: now.advanced(milliseconds: limit * 1000), lastSent: now, held: nil)
+        if isModern, request.borrowed.pointee.requestState.isPresent {
+            switch carried(request, kind, call.backend) {
+            case .foreign: break
+            case .parked(let state): return rejoin(call, request, state)
+            case .again(let visits):
+                call.bridged = BridgedCall(capabilities: [])
+                call.bridged?.visits = visits
+            case .declined: return decline(call)
+            case .refuse(let failure): return fail(request, failure)
+            }
+        }
         if let failure = start(call, request, route) { return fail(request, failure.rpc) }
+    }
+
+    /// The person has refused to open a URL without which the server does not work.
+    private func decline(_ call: Call) {
+        let text = "The URL that the server needs was not opened."
+        if call.kind == .call { return state.reply(call, toolError: text) }
+        state.reply(call, .serverFailed(text))
     }
 
     /// Sends the call, or holds it while its server starts; returns why neither is possible.
     func start(_ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route) -> CallFailure? {
         let backend = call.backend
-        if let busy = backend.busy { return busy }
-        let isModern = call.isModern
-        let method = call.kind.method
         let exchange = request.inbound.exchange
-        guard !backend.canTake else {
+        guard let link = backend.link(servingModern: call.isModern) else {
+            return backend.unavailable(backend.notReady)
+        }
+        if let busy = backend.busy(link) { return busy }
+        guard backend.phase != .ready || !link.isServing else {
+            if link.era == .modern || call.isModern { bridge(call, request, route, link) }
+            if backend.isLeased(call, by: link) { return lease(call, request, route) }
+            call.incarnation = link.incarnation
             guard let id = state.calls.insert(call) else {
                 return backend.unavailable("Too many calls in flight.")
             }
-            state.note(exchange, call: id, cancelsOnLeave: isModern)
-            backend.send(
-                id, request.body, request.borrowed, method: method, target: route.target,
-                dropsEnvelope: isModern)
+            state.note(exchange, call: id, cancelsOnLeave: call.isModern)
+            link.send(id, call, request.body, request.borrowed, target: route.target)
             return nil
         }
         switch backend.phase {
@@ -199,8 +223,32 @@ extension SandboxHome {
         guard let id = state.calls.insert(call) else {
             return backend.unavailable("Too many calls in flight.")
         }
-        state.note(exchange, call: id, cancelsOnLeave: isModern)
+        state.note(exchange, call: id, cancelsOnLeave: call.isModern)
         backend.heldCalls.append(id)
+        return nil
+    }
+
+    /// Apart, so that the call path copies nothing for it.
+    @inline(never) private func bridge(
+        _ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route, _ link: ServerLink
+    ) {
+        call.bridged = call.backend.bridged(call, request.body, request.borrowed, by: link) {
+            HeldRequest(request, route)
+        }
+    }
+
+    /// The call gets a process that may ask its client.
+    @inline(never) private func lease(
+        _ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route
+    ) -> CallFailure? {
+        let (backend, isModern) = (call.backend, call.isModern)
+        let declared = backend.declared(call)
+        call.held = HeldRequest(request, route)
+        guard let id = state.calls.insert(call) else {
+            return backend.unavailable("Too many calls in flight.")
+        }
+        state.note(request.inbound.exchange, call: id, cancelsOnLeave: isModern)
+        backend.place(id, declared)
         return nil
     }
 }

@@ -53,7 +53,8 @@ extension SandboxHome {
                 state.answer(inbound.exchange, .accepted, [])
             }
         case .legacyResponse:
-            withSession(inbound, session, headers, id: nil) { _ in
+            withSession(inbound, session, headers, id: nil) { session in
+                clientAnswered(borrowed.pointee, body, session)
                 state.answer(inbound.exchange, .accepted, [])
             }
         case .legacyBatch:

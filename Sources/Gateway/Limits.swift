@@ -69,6 +69,8 @@ public enum Limits {
     public static let crashLoopExits = 4
     /// Seconds of service after which an exit counts as the first one again.
     public static let steadySeconds = 30
+    /// Starts of a second process for clients of the other era, until it is taken that there can be none.
+    public static let mirrorAttempts = 3
     /// Lines and bytes of a server's stderr that are kept.
     public static let stderrLines = 50
     public static let stderrLineBytes = 2000

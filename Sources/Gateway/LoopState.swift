@@ -221,7 +221,10 @@ final class LoopState: TimerTarget {
         for listener in listeners { loop.close(listener) }
         listeners.removeAll()
         for connection in connections { connection.drain() }
-        for home in homes.values { home.endStreams() }
+        for home in homes.values {
+            home.endStreams()
+            home.endUnattended()
+        }
     }
 }
 

@@ -50,7 +50,7 @@ extension SandboxHome {
         let call = Call(
             kind: .rest, isModern: false, mayStream: false, mustStream: false,
             target: .exchange(inbound.exchange), backend: backends[route.server],
-            incarnation: backends[route.server].incarnation, session: nil, logLevel: nil, id: ClientBytes(),
+            incarnation: 0, session: nil, logLevel: nil, id: ClientBytes(),
             token: ClientBytes(),
             deadline: now.advanced(milliseconds: state.settings.limits.callSeconds * 1000), lastSent: now,
             held: nil)

@@ -9,7 +9,7 @@ import Wire
 
 /// A sandbox on its home loop: its servers, the merged catalog of what they offer, its sessions and streams.
 /// Nothing of it is reachable but by its key and token.
-final class SandboxHome {
+final class SandboxHome: TimerTarget {
     let state: LoopState
     let key: SandboxKey
     let id: String
@@ -22,6 +22,14 @@ final class SandboxHome {
     private(set) var catalog: ListCatalog
     var sessions = SessionTable()
     var streams: [EventStream] = []
+    /// Seals what clients carry from one request to the next.
+    let seal: StateSeal
+    var parking: Parking
+    /// Calls that wait for their legacy clients to answer, by their names in `Rounds`.
+    var asking: [UInt64: CallID] = [:]
+    var roundNames: UInt64 = 0
+    var bridgeTimer = TimerID.none
+    var bridgeDue = Instant(nanoseconds: 0)
     private(set) var launchContext: LaunchContext
     private var isOpened = false
     private var closeWhenOpened: (@Sendable () -> Void)?
@@ -37,6 +45,8 @@ final class SandboxHome {
         id = specification.id
         tokenDigest = specification.tokenDigest
         sessionKey = specification.sessionKey
+        seal = StateSeal(key: specification.sessionKey, sandbox: specification.id)
+        parking = Parking(seal)
         owner = specification.owner
         options = specification.options
         catalog = ListCatalog(servers: [], options: ListCatalog.Options(implementation: .gateway))
@@ -88,10 +98,12 @@ final class SandboxHome {
 
     // MARK: Servers
 
-    /// The server with this index, if its current process is number `incarnation`.
-    func backend(_ index: Int, _ incarnation: UInt32) -> Backend? {
-        (backends + leaving).first { $0.index == index && $0.incarnation == incarnation }
+    /// The link of the server with this index whose current process or connection is number `incarnation`.
+    func link(_ index: Int, _ incarnation: UInt32) -> ServerLink? {
+        (backends + leaving).first { $0.index == index }?.link(incarnation)
     }
+
+    func child(_ index: Int, _ incarnation: UInt32) -> ChildLink? { link(index, incarnation) as? ChildLink }
 
     /// Servers that were replaced and are not gone yet.
     private var leaving: [Backend] = []
@@ -243,6 +255,7 @@ final class SandboxHome {
             state.sendComment(stream.exchange)
         }
         sessions.expire(before: now, home: self)
+        for backend in backends { backend.tick(now) }
     }
 
     // MARK: Announcements

@@ -8,8 +8,14 @@ final class Session {
     let revision: Revision
     let capabilities: ClientCapabilities
     /// Set by `logging/setLevel`; nil while none was set.
-    var logLevel: LogLevel?
+    private(set) var logLevel: LogLevel?
+    /// What makes its requests ones of 2026-07-28, for servers that speak that.
+    private(set) var envelope: ModernEnvelope
     var lastUsed: Instant
+    /// The client has declared that it can be asked something.
+    let mayBeAsked: Bool
+    /// What the client is being asked.
+    var pushes = Pushes()
     /// The open GET stream. Nil when there is none.
     var stream: EventStream?
     /// Kinds of lists that changed while no stream was open.
@@ -20,6 +26,14 @@ final class Session {
         self.revision = revision
         self.capabilities = capabilities
         lastUsed = now
+        mayBeAsked = !capabilities.isDisjoint(with: .relayable)
+        envelope = ModernEnvelope(client: .gateway, capabilities: capabilities.intersection(.relayable))
+    }
+
+    func setLogLevel(_ level: LogLevel?) {
+        logLevel = level
+        envelope = ModernEnvelope(
+            client: .gateway, capabilities: capabilities.intersection(.relayable), logLevel: level)
     }
 
     func hasID(_ other: UnsafeRawBufferPointer) -> Bool { id.withUnsafeBytes { $0.equals(other) } }

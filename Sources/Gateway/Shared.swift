@@ -13,6 +13,8 @@ final class Shared: Sendable {
     private let cpus: [Int?]
     private let controlBox = Mutex<Control?>(nil)
     private let published: Mutex<[LoopNumbers]>
+    private let eras = Mutex(EraLedger())
+    private let asking = Mutex(Set<String>())
     let startedAt = Instant.now()
     let answers = Answers(.gateway)
     let outbound = Outbound()
@@ -59,6 +61,28 @@ final class Shared: Sendable {
     }
 
     func cpu(of loop: Int) -> Int? { loop < cpus.count ? cpus[loop] : nil }
+
+    // What servers have shown of their eras, by launch identity.
+
+    func verdict(_ server: String) -> EraVerdict? {
+        eras.withLock { $0.verdict(server, nowUnixSeconds: WallClock.unixSeconds()) }
+    }
+
+    func learn(_ verdict: EraVerdict, _ server: String) {
+        eras.withLock { $0.learn(verdict, for: server, nowUnixSeconds: WallClock.unixSeconds()) }
+    }
+
+    func forget(_ server: String) { eras.withLock { $0.forget(server) } }
+
+    /// Whether a server has wanted to ask its client and could not.
+    func hasAsked(_ server: String) -> Bool { asking.withLock { $0.contains(server) } }
+
+    func noteAsking(_ server: String) {
+        asking.withLock { asking in
+            if asking.count >= BridgeLimits.verdictsMax { asking.removeAll() }
+            asking.insert(server)
+        }
+    }
 
     func publish(_ numbers: LoopNumbers, loop: Int) {
         published.withLock { $0[loop] = numbers }

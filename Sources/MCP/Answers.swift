@@ -76,6 +76,15 @@ public struct Answers: Sendable {
         sink.append("\"completion\":{\"values\":[],\"total\":0,\"hasMore\":false}}}")
     }
 
+    /// A response with `result`, a raw object.
+    public static func result<Sink: ByteSink & ~Copyable>(
+        id: UnsafeRawBufferPointer, _ result: [UInt8], into sink: inout Sink
+    ) {
+        open(id: id, into: &sink)
+        sink.append(array: result)
+        sink.append("}")
+    }
+
     /// `{"jsonrpc":"2.0","id":…,"result":`
     static func open<Sink: ByteSink & ~Copyable>(id: UnsafeRawBufferPointer, into sink: inout Sink) {
         sink.append("{\"jsonrpc\":\"2.0\",\"id\":")

@@ -425,7 +425,7 @@ def test_three_requests_at_once_on_one_session(sandbox):
 
 @pytest.mark.parametrize("method", ["elicitation/create", "sampling/createMessage", "roots/list", "made/up", "ping"])
 def test_requests_of_a_server_get_an_answer(client, method):
-    """Asking the client is not bridged yet: the server gets an error, never silence; ping gets its result."""
+    """The client has declared nothing: the server gets an error, never silence; ping gets its result."""
     answer = json.loads(client.text("fix_ask", {"method": method}))
     if method == "ping":
         assert answer == {"result": {}}

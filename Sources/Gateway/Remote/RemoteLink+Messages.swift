@@ -6,27 +6,27 @@ import Wire
 extension RemoteLink {
     // MARK: Out
 
-    /// The envelope of the gateway's own requests, and of clients that can be asked nothing.
-    static let own = ModernEnvelope(client: .gateway, capabilities: [])
-
-    /// Sends a client's request under the gateway's own id.
-    func send(
-        _ id: CallID, _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName,
-        target: SouthTarget, isModern: Bool
+    func post(
+        _ id: CallID, _ call: Call, _ body: UnsafeRawBufferPointer, _ envelope: Envelope,
+        target: SouthTarget, round: ModernRewriter.Round = ModernRewriter.Round()
     ) {
+        let method = call.kind.method
+        inFlight += 1
         var out = ByteCollector()
         let number = Int(truncatingIfNeeded: id.value)
         if era == .legacy {
             RequestRewriter.write(
-                body, envelope, method: method, id: number, target: target, dropsEnvelope: isModern,
+                body, envelope, method: method, id: number, target: target, dropsEnvelope: call.isModern,
                 into: &out)
             out.bytes.removeLast()
-        } else if isModern {
+        } else if call.isModern {
             ModernRewriter.relay(
                 body, envelope, method: method, id: number, target: target, dropsBaggage: true, into: &out)
         } else {
             ModernRewriter.envelope(
-                body, envelope, method: method, id: number, target: target, adding: Self.own, into: &out)
+                body, envelope, method: method, id: number, target: target,
+                adding: call.session?.envelope ?? Self.own, round: round,
+                into: &out)
         }
         let name = method.requiresNameHeader ? name(body, envelope, method, target) : nil
         let mirrored = mirrored(name, method, envelope.arguments.of(body))
@@ -63,27 +63,6 @@ extension RemoteLink {
         return tool.fields(arguments)
     }
 
-    /// One page of a list, asked for by the gateway itself.
-    func askList(_ kind: ListKind, _ id: CallID, cursor: UnsafeRawBufferPointer?) {
-        var out = ByteCollector()
-        let number = Int(truncatingIfNeeded: id.value)
-        switch era {
-        case .legacy:
-            SouthLine.list(kind, id: number, cursor: cursor, into: &out)
-            out.bytes.removeLast()
-        case .modern: ModernLine.list(kind, id: number, cursor: cursor, envelope: Self.own, into: &out)
-        }
-        perform(client.call(id.value, body: out.bytes, method: kind.method, isRepeatable: true))
-    }
-
-    /// `reason` is a raw JSON string.
-    func sendCancelled(_ id: CallID, reason: StaticString) {
-        var out = ByteCollector()
-        SouthLine.cancelled(id: Int(truncatingIfNeeded: id.value), reason: reason.bytes, into: &out)
-        out.bytes.removeLast()
-        perform(client.cancel(id.value, notice: out.bytes))
-    }
-
     // MARK: In
 
     /// One message, of a body or of an event.
@@ -104,8 +83,8 @@ extension RemoteLink {
         if let call, listened(call, envelope, message) { return }
         switch envelope.kind {
         case .response, .failure: take(call, exchange, envelope, message)
-        case .notification: notice(call, envelope, message)
-        case .request: refuse(envelope, message)
+        case .notification: notice(envelope, message, during: call)
+        case .request: asked(envelope, message, during: call)
         case .batch, .invalid: backend.state.counters.stdoutNoise &+= 1
         }
     }
@@ -123,58 +102,24 @@ extension RemoteLink {
                 return fail(CallID(value: call), "the server answered another request than this one")
             }
         }
-        let state = backend.state
-        guard let id, let taken = state.calls.take(id, from: backend, backend.incarnation) else {
-            state.counters.strayAnswers &+= 1
-            return
+        guard let id, let taken = state.calls.take(id, from: backend, incarnation) else {
+            return strayed(envelope, message)
         }
-        backend.inFlight -= 1
         // Only the old transport answers elsewhere than where it was asked.
         if call == nil { perform(client.forget(id.value)) }
-        if case .none = taken.target {
-            backend.answered(taken.kind, envelope, message)
-        } else {
-            withUnsafePointer(to: envelope) { state.reply(taken, $0, message, server: era) }
-        }
-    }
-
-    private func notice(_ call: UInt64?, _ envelope: Envelope, _ message: UnsafeRawBufferPointer) {
-        switch MethodName(envelope, in: message) {
-        case .progress:
-            guard let id = CallID(decimal: envelope.paramsProgressToken.of(message)),
-                call == nil || call == id.value
-            else { return }
-            backend.state.progress(id, backend, envelope, message)
-        case .message: backend.state.log(backend, envelope, message)
-        case .toolsChanged: backend.listChanged(.tools)
-        case .promptsChanged: backend.listChanged(.prompts)
-        case .resourcesChanged: backend.listChanged(.resources)
-        default: return
-        }
-    }
-
-    /// A server of the older era may ask its client; here it asks the gateway, which answers for everyone.
-    private func refuse(_ envelope: Envelope, _ message: UnsafeRawBufferPointer) {
-        guard era == .legacy else {
-            backend.state.counters.stdoutNoise &+= 1
-            return
-        }
-        var out = ByteCollector()
-        SouthLine.answer(MethodName(envelope, in: message), id: envelope.id.of(message), into: &out)
-        out.bytes.removeLast()
-        perform(client.notify(out.bytes))
+        withUnsafePointer(to: envelope) { answered(id, taken, $0, message) }
     }
 
     /// Nothing more comes for this call.
     func fail(_ id: CallID, _ reason: String) {
         if listeningEnded(id.value) { return }
-        let state = backend.state
-        guard let call = state.calls.take(id, from: backend, backend.incarnation) else { return }
-        backend.inFlight -= 1
+        guard let call = state.calls.take(id, from: backend, incarnation) else { return }
+        inFlight -= 1
         if case .none = call.target {
             backend.askFailed(call.kind, reason)
         } else {
-            state.reply(call, failure: backend.unavailable("The server \(backend.plan.name): \(reason)."))
+            backend.fail(id, call, backend.unavailable("The server \(backend.plan.name): \(reason)."))
+            resolveDoubts(answered: id)
         }
     }
 }

@@ -8,13 +8,10 @@ import Wire
 /// The conversation with a server that somebody else hosts: drives `RemoteClient` with connections, time and the
 /// credentials of the sandbox's configuration. Nothing of a client's own reaches the server but its messages.
 /// Lives on its sandbox's home loop.
-final class RemoteLink: TimerTarget {
-    let backend: Backend
+final class RemoteLink: ServerLink, TimerTarget {
     let loop: Loop
     let url: RemoteURL
     var client: RemoteClient
-    /// The era of the server; true once it serves.
-    var era = Era.legacy
     var isStopped = false
     /// Tools whose arguments are mirrored in headers; read from the server's list when it is complete.
     private(set) var mirrors = MirrorTable()
@@ -36,16 +33,20 @@ final class RemoteLink: TimerTarget {
     private var timer = TimerID.none
     private var timerDue = Instant(nanoseconds: .max)
 
-    init(_ endpoint: RemoteEndpoint, of backend: Backend) throws(RemoteURL.Fault) {
-        self.backend = backend
+    init(_ endpoint: RemoteEndpoint, _ plan: EraPlan, of backend: Backend) throws(RemoteURL.Fault) {
         loop = backend.state.loop
         url = try RemoteURL(endpoint.url)
         headers = endpoint.headers
         client = RemoteClient(
-            url: url, plan: .probe, client: .gateway, isOldTransport: endpoint.transport == .sse)
+            url: url, plan: plan, client: .gateway,
+            capabilities: backend.plan.options.interactive == .never ? [] : Self.declared,
+            isOldTransport: endpoint.transport == .sse)
+        super.init(.main, of: backend)
     }
 
-    var state: LoopState { backend.state }
+    /// What a server of the older era is told that its clients can be asked. What it asks comes in the response to
+    /// the call that it is for; where that call's client cannot be asked, it is told so then.
+    private static let declared: ClientCapabilities = [.sampling, .elicitationForm, .elicitationURL]
 
     /// Milliseconds for an answer to come: longer than any call may take, which is told when its own time is over.
     var answerMilliseconds: Int {
@@ -61,7 +62,7 @@ final class RemoteLink: TimerTarget {
     func start() { perform(client.start(now: loop.now)) }
 
     /// Gives the session back; nobody waits for the answer.
-    func stop() {
+    override func stop() {
         guard !isStopped else { return }
         isStopped = true
         listen.stopped()
@@ -70,11 +71,51 @@ final class RemoteLink: TimerTarget {
             if connection.request?.method != .delete { connection.close() }
         }
         schedule()
+        backend.linkStopped(self)
     }
 
     /// The server's tools have been read.
     func toolsChanged(_ list: ItemList?) {
         mirrors = era == .modern ? list.map { MirrorTable($0) } ?? MirrorTable() : MirrorTable()
+    }
+
+    // MARK: Out
+
+    override var waitingBytes: Int { pendingBytes }
+
+    override func send(
+        _ id: CallID, _ call: Call, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
+        target: SouthTarget
+    ) {
+        state.counters.calls &+= 1
+        post(id, call, body, envelope.pointee, target: target)
+    }
+
+    override func sendAgain(
+        _ id: CallID, _ call: Call, _ request: HeldRequest, _ round: ModernRewriter.Round
+    ) {
+        request.with { post(id, call, $0, $1.pointee, target: $2, round: round) }
+    }
+
+    override func sendOwn(
+        _ id: CallID, _ method: MethodName, isRepeatable: Bool, _ write: (Int, inout ByteCollector) -> Void
+    ) {
+        var out = ByteCollector()
+        write(Int(truncatingIfNeeded: id.value), &out)
+        perform(client.call(id.value, body: out.bytes, method: method, isRepeatable: isRepeatable))
+    }
+
+    override func tell(_ write: (inout ByteCollector) -> Void) {
+        var out = ByteCollector()
+        write(&out)
+        perform(client.notify(out.bytes))
+    }
+
+    override func sendCancelled(_ id: CallID, reason: StaticString) {
+        var out = ByteCollector()
+        SouthLine.cancelled(id: Int(truncatingIfNeeded: id.value), reason: reason.bytes, into: &out)
+        out.bytes.removeLast()
+        perform(client.cancel(id.value, notice: out.bytes))
     }
 
     // MARK: What the machine wants
@@ -127,7 +168,7 @@ final class RemoteLink: TimerTarget {
             beginListening(profile)
         case .failed(let call, let failure): fail(CallID(value: call), failure.message)
         case .mirrorAgain(let call):
-            backend.listChanged(.tools)
+            backend.listChanged(.tools, by: self)
             fail(
                 CallID(value: call),
                 "the server has changed this tool; its list is being read again, try once more")

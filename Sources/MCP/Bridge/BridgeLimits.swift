@@ -49,6 +49,17 @@ public enum BridgeLimits {
     /// Milliseconds they wait.
     public static let leaseMilliseconds = 30_000
 
+    /// Requests of one child of which it is not known whose they are.
+    public static let doubtsMax = 64
+    /// Milliseconds they wait for the calls that they are not of to end.
+    public static let doubtMilliseconds = 30_000
+
+    /// Milliseconds after which a child asks no more for a call that was called off: it has been told, and most
+    /// stop at once. Longer, and a call that is made anew is not served.
+    public static let ghostMilliseconds = 2_000
+    /// Such calls of one child that are remembered.
+    public static let ghostsMax = 256
+
     // Subscriptions and streams
 
     /// Resource URIs that one client watches.

@@ -116,6 +116,12 @@ public struct Parking: Sendable {
         return outcomes
     }
 
+    /// Nobody can come back any more: calls that no client waits for are given up.
+    public mutating func endUnattended() -> [Outcome] {
+        keys.filter { entries[$0.value]?.parked.consumer == nil }.keys
+            .map { call in Outcome(call: call, actions: update(call) { $0.expired() }) }
+    }
+
     /// The sandbox ends.
     public mutating func endAll() -> [Outcome] {
         keys.keys.map { call in Outcome(call: call, actions: update(call) { $0.expired() }) }

@@ -42,6 +42,13 @@ public struct Pushes: Sendable {
         withdraw { $0.call == call }
     }
 
+    /// The same, for a call that its client has called off: what its child must be told in place of answers.
+    public mutating func abandon(call: UInt64) -> [Open] {
+        let found = open.filter { $0.value.owner.call == call }.sorted { $0.key < $1.key }
+        for (number, _) in found { open[number] = nil }
+        return found.map(\.value)
+    }
+
     /// Gives up a request that its child has withdrawn.
     public mutating func withdraw(child: UInt64, id: UnsafeRawBufferPointer) -> [[UInt8]] {
         withdraw { owner in
@@ -71,6 +78,22 @@ public struct Pushes: Sendable {
             var splice = Splice(body, hasLineBreaks: envelope.hasLineBreaks)
             splice.replace(envelope.id, with: id)
             splice.write(into: &sink)
+        }
+        sink.append("\n")
+    }
+
+    /// What the child gets that asked, when nobody will answer: a line.
+    public static func writeUnanswered<Sink: ByteSink & ~Copyable>(
+        _ ask: Ask, to id: [UInt8], into sink: inout Sink
+    ) {
+        id.withUnsafeBytes { id in
+            if let result = ask.unanswered {
+                Answers.open(id: id, into: &sink)
+                sink.append(result)
+                sink.append("}")
+            } else {
+                RPCFailure.serverFailed("the client gave no answer").write(id: id, into: &sink)
+            }
         }
         sink.append("\n")
     }

@@ -166,6 +166,9 @@ public struct RequestDigest: Sendable, Hashable {
     public var high: UInt64
     public var low: UInt64
 
+    /// Of a request that no retry can follow.
+    public static let none = RequestDigest(high: 0, low: 0)
+
     init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low

@@ -188,8 +188,8 @@ class Sandbox:
     def legacy(self, **options):
         return Legacy(self.url, self.token, **options)
 
-    def modern(self):
-        return Modern(self.url, self.token)
+    def modern(self, **options):
+        return Modern(self.url, self.token, **options)
 
     def rest(self, route, body=None, token=..., **headers):
         token = self.token if token is ... else token

@@ -117,6 +117,11 @@ class Stream:
     def _read(self):
         lines = []
         try:
+            if not self.headers.get("content-type", "").startswith("text/event-stream"):
+                whole = Event()
+                whole.data = self.response.read().decode()
+                if whole.data:
+                    self.events.put(whole)
             for raw in self.response:
                 line = raw.decode().rstrip("\r\n")
                 if line:

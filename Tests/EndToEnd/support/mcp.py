@@ -106,6 +106,34 @@ class Legacy:
         message = {"jsonrpc": "2.0", "id": ident, "method": method, "params": params}
         return Stream(self.url, "POST", message, self.headers())
 
+    def converse(self, name, arguments, answer, ident=None, token=None, stream=None):
+        """Calls a tool and answers what is asked meanwhile: `answer` makes a result, or an error, of each request.
+        Returns the message that ends the call, and the requests."""
+        ident = next(self.ids) if ident is None else ident
+        params = {"name": name, "arguments": arguments}
+        if token is not None:
+            params["_meta"] = {"progressToken": token}
+        asked = []
+        with self.stream("tools/call", params, ident) as own:
+            while (event := own.next()) is not None:
+                message = event.json
+                if "method" in message and "id" in message:
+                    asked.append(message)
+                    self.give(message["id"], answer(message))
+                elif message.get("id") == ident:
+                    return message, asked
+        raise AssertionError("the stream ended without the answer")
+
+    def give(self, ident, answer):
+        """Posts the answer to a request of the server's; an RPCError is its error."""
+        message = {"jsonrpc": "2.0", "id": ident}
+        if isinstance(answer, dict) and set(answer) == {"code", "message"}:
+            message["error"] = answer
+        else:
+            message["result"] = answer
+        reply = self.post(message)
+        assert (reply.status, reply.body) == (202, b""), reply
+
     def listen(self, **headers):
         """The GET stream."""
         return Stream(self.url, "GET", None, self.headers(Accept="text/event-stream", Content_Type=None, **headers))
@@ -135,8 +163,9 @@ def envelope(**more):
 class Modern:
     """Requests of 2026-07-28: no session, every request stands alone."""
 
-    def __init__(self, url, token):
+    def __init__(self, url, token, capabilities=None):
         self.url, self.token = url, token
+        self.capabilities = capabilities
         self.ids = itertools.count(1)
         parts = urllib.parse.urlsplit(url)
         self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT)
@@ -145,7 +174,8 @@ class Modern:
         """Body and headers of a correct request; `headers` and `meta` override, None removes."""
         ident = next(self.ids) if ident is None else ident
         params = dict(params or {})
-        params["_meta"] = {k: v for k, v in (envelope() | (meta or {})).items() if v is not None}
+        declared = {META + "clientCapabilities": self.capabilities} if self.capabilities else {}
+        params["_meta"] = {k: v for k, v in (envelope() | declared | (meta or {})).items() if v is not None}
         fields = {
             "Authorization": f"Bearer {self.token}",
             "Content-Type": "application/json",
@@ -177,6 +207,23 @@ class Modern:
 
     def text(self, name, arguments=None):
         return text_of(self.call(name, arguments))
+
+    def converse(self, name, arguments, answer, method="tools/call"):
+        """Calls a tool and comes back with answers as long as it asks. Returns the last reply's message, and the
+        results that asked."""
+        params, rounds = {"name": name, "arguments": arguments}, []
+        while True:
+            reply = self.reply(method, params)
+            result = reply.json.get("result", {})
+            if result.get("resultType") != "input_required":
+                return reply.json, rounds
+            rounds.append(result)
+            assert len(rounds) < 12, rounds
+            params = {"name": name, "arguments": arguments}
+            if "inputRequests" in result:
+                params["inputResponses"] = {key: answer(ask) for key, ask in result["inputRequests"].items()}
+            if "requestState" in result:
+                params["requestState"] = result["requestState"]
 
     def stream(self, method, params, ident, meta=None):
         body, fields, _ = self.request(method, params, ident, None, meta)

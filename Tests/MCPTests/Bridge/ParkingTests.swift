@@ -244,3 +244,17 @@ func parkChildEnded() throws {
     #expect(bench.parking.childEnded(7) == [.end])
     #expect(try bench.retry(#"{"a1":\#(accept)}"#) == [.fail(consumer: 200, .staleState)])
 }
+
+@Test("when nobody can come back, calls without a client are given up and the others go on")
+func parkUnattended() throws {
+    var bench = Bench()
+    _ = try bench.push("0")
+    _ = try bench.gather()
+    _ = try bench.push("1", call: 8, consumer: 101)
+    let ended = bench.parking.endUnattended()
+    #expect(ended.map(\.call) == [7])
+    #expect(line(ended[0].actions).first?.contains(#""action":"cancel""#) == true)
+    #expect(ended[0].actions.suffix(2) == [.cancel, .end])
+    #expect(bench.parking.isParked(8))
+    #expect(!bench.parking.isParked(7))
+}

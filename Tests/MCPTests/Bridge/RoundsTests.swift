@@ -227,3 +227,25 @@ func urlRequired() throws {
     #expect(#"{"u1":{"action":"decline"}}"#.raw { URLRequired.verdict($0) } == .declined)
     #expect("{}".raw { URLRequired.verdict($0) } == .unanswered)
 }
+
+@Test("a child whose call was called off is told that nobody answers")
+func pushesAbandoned() throws {
+    var pushes = Pushes()
+    let form = try #require(
+        #"{"message":"m","requestedSchema":{}}"#.raw { Ask(.elicit, params: $0) })
+    let roots = try #require("".raw { Ask(.rootsList, params: $0) })
+    let added = pushes.add(form, for: .child(9, id: Array("0".utf8), call: 2))
+    let first = try #require(added)
+    _ = pushes.add(roots, for: .child(9, id: Array("1".utf8), call: 2))
+    _ = pushes.add(roots, for: .child(9, id: Array("2".utf8), call: 3))
+    let open = pushes.abandon(call: 2)
+    #expect(open.map(\.ask) == [form, roots])
+    #expect(first.withUnsafeBytes { pushes.take($0) } == nil)
+    #expect(pushes.count == 1)
+    #expect(
+        text { Pushes.writeUnanswered(form, to: Array("0".utf8), into: &$0) }
+            == #"{"jsonrpc":"2.0","id":0,"result":{"action":"cancel"}}"# + "\n")
+    #expect(
+        text { Pushes.writeUnanswered(roots, to: Array("1".utf8), into: &$0) }.hasPrefix(
+            #"{"jsonrpc":"2.0","id":1,"error":{"code":-32603"#))
+}

@@ -1,0 +1,108 @@
+import MCP
+import Reactor
+import System
+import Wire
+
+/// Processes that may ask their clients: each works on one call at a time, so that what it asks is that call's.
+extension Backend {
+    /// Finds a process for a call that waits with its request.
+    func place(_ id: CallID, _ declared: ClientCapabilities) {
+        go(id, leases.place(id.value, declared: declared, now: state.loop.now))
+    }
+
+    private func go(_ id: CallID, _ placement: Leases.Placement) {
+        switch placement {
+        case .plain:
+            if let link = link(servingModern: false) { sendHeld(id, on: link) }
+        case .lease(let child):
+            guard let link = interactive[child] else { return lost(id) }
+            if link.isServing { sendHeld(id, on: link) } else { link.waiting = id }
+        case .start(let child, let capabilities): startInteractive(child, capabilities, for: id)
+        case .wait: wait(id, seconds: BridgeLimits.leaseMilliseconds / 1000)
+        case .refuse:
+            guard let call = state.calls.remove(id) else { return }
+            state.reply(call, failure: tooBusy(BridgeLimits.leaseQueueMax))
+        }
+    }
+
+    /// A call whose process vanished between two steps.
+    private func lost(_ id: CallID) {
+        guard let call = state.calls.remove(id) else { return }
+        callEnded(id, call)
+        state.reply(call, failure: unavailable("The server \(plan.name) lost the process for this call."))
+    }
+
+    private func wait(_ id: CallID, seconds: Int) {
+        guard let call = state.calls[id] else { return }
+        call.deadline = state.loop.now.advanced(milliseconds: seconds * 1000)
+    }
+
+    private func startInteractive(_ child: Int, _ capabilities: ClientCapabilities, for id: CallID) {
+        if let old = interactive[child] {
+            retiring.append(old)
+            old.stop()
+        }
+        let link = ChildLink(.interactive(slot: child, capabilities), of: self)
+        link.waiting = id
+        interactive[child] = link
+        wait(id, seconds: Limits.initializeSeconds)
+        link.start(.serve(.legacy))
+    }
+
+    func interactiveServes(_ link: ChildLink) {
+        link.settled()
+        guard let id = link.waiting else { return }
+        link.waiting = nil
+        sendHeld(id, on: link)
+    }
+
+    /// The call that had it has been told; the one that waited for its start has not.
+    func interactiveGone(_ link: ChildLink, _ slot: Int, _ how: String) {
+        retiring.removeAll { $0 === link }
+        guard interactive[slot] === link else { return }
+        interactive[slot] = nil
+        if let id = link.waiting, let call = state.calls.remove(id) {
+            state.reply(
+                call, failure: unavailable("A process of the server \(plan.name) did not start: \(how)."))
+        }
+        if let next = leases.ended(slot) { go(CallID(value: next.call), next.placement) }
+    }
+
+    /// A call is over; its process is free for the next one.
+    func releaseLease(_ id: CallID) {
+        guard leases.isInteractive, let next = leases.release(id.value) else { return }
+        go(CallID(value: next.call), next.placement)
+    }
+
+    /// It wanted to ask and could not: from now on it gets processes that may.
+    func learnAsking() {
+        guard !leases.hasAsked else { return }
+        leases.learn()
+        state.shared.noteAsking(launchKey)
+    }
+
+    /// Tools of some SDKs fail with a sentence when their client has not declared what they need.
+    func watchForMissedClient(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        guard !leases.hasAsked, call.kind == .call else { return }
+        let declared = call.session?.capabilities ?? call.bridged?.capabilities ?? []
+        guard !leases.wanted(declared).isEmpty else { return }
+        let said = envelope.kind == .failure ? envelope.error.of(line) : envelope.result.of(line)
+        guard envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#) else {
+            return
+        }
+        if Leases.missesClient(said) { learnAsking() }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// An exact search, for short texts.
+    fileprivate func holds(_ text: StaticString) -> Bool {
+        let wanted = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        var at = 0
+        while at + wanted.count <= count {
+            if self[at] == wanted[0], self[at..<(at + wanted.count)].elementsEqual(wanted) { return true }
+            at += 1
+        }
+        return false
+    }
+}

@@ -1,0 +1,166 @@
+import MCP
+import Reactor
+import System
+import Wire
+
+/// Requests of a server of the older era, which on stdio do not say for which call they are made.
+extension ServerLink {
+    /// The request must be answered in any case: a server waits for it. `call` is the one in whose own response it
+    /// came, where there is such a thing.
+    func asked(_ envelope: Envelope, _ line: UnsafeRawBufferPointer, during call: UInt64? = nil) {
+        // A server of 2026-07-28 must not ask so, and nobody may answer it.
+        guard era == .legacy else {
+            state.counters.stdoutNoise &+= 1
+            return
+        }
+        let id = envelope.id.of(line)
+        guard let ask = Ask(envelope, line) else {
+            return tell {
+                SouthLine.answer(MethodName(envelope, in: line), id: id, into: &$0)
+                $0.bytes.removeLast()
+            }
+        }
+        if let call { return bring(ask, id, to: CallID(value: call)) }
+        let candidates = (holder.map { [$0] } ?? clientCalls) + ghosts.keys
+        switch Attribution.of(leasedTo: nil, inFlight: candidates) {
+        case .call(let call): bring(ask, id, to: CallID(value: call))
+        case .unsolicited: answerUnsolicited(ask, id)
+        case .ambiguous:
+            if let lacking = lackedByAll(ask) { return tell(ask.refusal(declared: lacking), id) }
+            if !doubts.add(ask, id: id, among: candidates, now: state.loop.now) { refuse(ask, id) }
+        }
+    }
+
+    /// What the clients of all calls have declared, when none of them can be asked this; else nil.
+    private func lackedByAll(_ ask: Ask) -> ClientCapabilities? {
+        var all = ClientCapabilities()
+        for call in clientCalls {
+            let declared = state.calls[CallID(value: call)].map { backend.declared($0) } ?? []
+            if declared.isSuperset(of: ask.needs) { return nil }
+            all.formUnion(declared)
+        }
+        return all
+    }
+
+    /// The call that has this process for itself.
+    private var holder: UInt64? {
+        guard case .interactive(let slot, _) = role else { return nil }
+        return backend.leases.holder(of: slot)
+    }
+
+    /// Calls of clients that this process works on.
+    private var clientCalls: [UInt64] {
+        let (backend, process) = (backend, incarnation)
+        return state.calls.ids {
+            !$0.isOwn && $0.backend === backend && $0.incarnation == process && $0.held == nil
+        }.map(\.value)
+    }
+
+    private func bring(_ ask: Ask, _ id: UnsafeRawBufferPointer, to call: CallID) {
+        hasAsked = true
+        guard let asked = state.calls[call] else {
+            return tell(.serverFailed("the call that this request belongs to was cancelled"), id)
+        }
+        if asked.isModern {
+            backend.home.park(call, asked, ask, id)
+        } else if let session = asked.session {
+            push(ask, id, call, asked, session)
+        } else {
+            // Plain HTTP has no way back.
+            tell(ask.refusal(declared: []), id)
+        }
+    }
+
+    /// Asks a legacy client, on the stream of its call.
+    private func push(
+        _ ask: Ask, _ id: UnsafeRawBufferPointer, _ callID: CallID, _ call: borrowing Call, _ session: Session
+    ) {
+        guard session.capabilities.isSuperset(of: ask.needs) else {
+            return tell(ask.refusal(declared: session.capabilities), id)
+        }
+        let owner = Pushes.Owner.child(name, id: Array(id), call: callID.value)
+        guard let pushed = session.pushes.add(ask, for: owner) else {
+            return tell(.serverFailed("too many requests to the client are open"), id)
+        }
+        let isSent = state.say(callID) {
+            ask.writeRequest(
+                id: pushed, revision: session.revision, elicitationID: Identifiers.uuid(), into: &$0)
+        }
+        guard isSent else {
+            pushed.withUnsafeBytes { _ = session.pushes.take($0) }
+            return tell(.serverFailed("the client has no open stream to be asked on"), id)
+        }
+        backend.home.patience(with: callID)
+    }
+
+    /// Names this very process among all of its sandbox.
+    var name: UInt64 { UInt64(UInt32(truncatingIfNeeded: backend.index)) << 32 | UInt64(incarnation) }
+
+    private func answerUnsolicited(_ ask: Ask, _ id: UnsafeRawBufferPointer) {
+        guard ask.kind == .roots else {
+            return tell(.invalidRequest("\(ask.method.text) must belong to a request of the client"), id)
+        }
+        tell { Answers.result(id: id, Array(#"{"roots":[]}"#.utf8), into: &$0) }
+    }
+
+    /// Whose request it is cannot be told: it is nobody's, and the next such call gets a process of its own.
+    private func refuse(_ ask: Ask, _ id: UnsafeRawBufferPointer) {
+        backend.learnAsking()
+        tell(.serverFailed("it is not known which of several calls this request belongs to"), id)
+    }
+
+    private func tell(_ failure: RPCFailure, _ id: UnsafeRawBufferPointer) {
+        tell { failure.write(id: id, into: &$0) }
+    }
+
+    // MARK: What ends
+
+    /// A client's call has been answered: what was in doubt may be certain now.
+    func resolveDoubts(answered call: CallID) {
+        for certain in doubts.answered(call.value) {
+            certain.doubt.id.withUnsafeBytes { bring(certain.doubt.ask, $0, to: CallID(value: certain.call)) }
+        }
+    }
+
+    /// A client's call was called off; what the process asks may still be for it.
+    func leftGhost(_ call: CallID) {
+        guard era == .legacy, ghosts.count < BridgeLimits.ghostsMax else { return }
+        ghosts[call.value] = state.loop.now
+    }
+
+    /// An answer that nobody waits for. It may be to a call that was called off.
+    func strayed(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        state.counters.strayAnswers &+= 1
+        guard !ghosts.isEmpty, let id = CallID(decimal: envelope.id.of(line)),
+            ghosts.removeValue(forKey: id.value) != nil
+        else { return }
+        resolveDoubts(answered: id)
+    }
+
+    private func forgetGhosts(_ now: Instant) {
+        for (call, since) in ghosts where now.milliseconds(since: since) > BridgeLimits.ghostMilliseconds {
+            ghosts[call] = nil
+            resolveDoubts(answered: CallID(value: call))
+        }
+    }
+
+    /// Once a second.
+    func tick(_ now: Instant) {
+        if !ghosts.isEmpty { forgetGhosts(now) }
+        guard !doubts.isEmpty else { return }
+        for doubt in doubts.expire(now: now) { doubt.id.withUnsafeBytes { refuse(doubt.ask, $0) } }
+    }
+
+    /// `notifications/cancelled` of the server: it takes a request of its own back, often because people are slow.
+    func withdrew(_ id: UnsafeRawBufferPointer) {
+        guard !id.isEmpty, !doubts.withdrew(id: id) else { return }
+        for call in clientCalls {
+            guard let asked = state.calls[CallID(value: call)] else { continue }
+            if asked.isParked { backend.home.parking.withdrew(call, id: id) }
+            guard let session = asked.session else { continue }
+            for pushed in session.pushes.withdraw(child: name, id: id) {
+                state.say(CallID(value: call)) { Pushes.writeCancelled(pushed, into: &$0) }
+            }
+        }
+    }
+}

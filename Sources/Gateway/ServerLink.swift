@@ -1,0 +1,164 @@
+import MCP
+import Reactor
+import System
+import Wire
+
+/// The conversation with a server over one way to it: a process of its own, or an endpoint that somebody else
+/// hosts. What both have in common: who asked what over it, and what answers mean. Lives on its sandbox's home loop.
+class ServerLink {
+    enum Role: Equatable {
+        /// Its lists are the server's, and it serves whoever needs no other.
+        case main
+        /// Serves clients of the older era beside a modern main.
+        case mirror
+        /// Works on one call at a time and may ask its client, for which it has been told of these.
+        case interactive(slot: Int, ClientCapabilities)
+    }
+
+    final let backend: Backend
+    final let state: LoopState
+    final let role: Role
+    /// Neither a mirror nor one that works on a single call.
+    final let isMain: Bool
+    /// Names the process or connection, among all that the server ever had: what an earlier one still says is not
+    /// taken.
+    final var incarnation: UInt32 = 0
+    /// The era of the server; true once it serves.
+    final var era = Era.legacy
+    /// What the server said of itself.
+    final var profile: ChildProfile?
+    final var isServing = false
+    /// Requests that it has not answered, the gateway's own among them.
+    final var inFlight = 0
+    /// Requests of the server of which it is not known yet whose they are.
+    final var doubts = Doubts()
+    /// Calls that were called off and have no answer: the server may still be at them. When that was.
+    final var ghosts: [UInt64: Instant] = [:]
+    /// It has asked a client.
+    final var hasAsked = false
+
+    init(_ role: Role, of backend: Backend) {
+        self.role = role
+        self.backend = backend
+        state = backend.state
+        isMain = role == .main
+    }
+
+    // MARK: What each kind does in its own way
+
+    /// Bytes that wait for a server which does not read.
+    var waitingBytes: Int { 0 }
+
+    /// The process, when it is one of this machine.
+    var pid: Int32? { nil }
+
+    /// Sends a client's request under the gateway's own id.
+    func send(
+        _ id: CallID, _ call: Call, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
+        target: SouthTarget
+    ) {}
+
+    /// The same for a call that its server has ended with `input_required`, with the answers to it.
+    func sendAgain(_ id: CallID, _ call: Call, _ request: HeldRequest, _ round: ModernRewriter.Round) {}
+
+    /// Sends one of the gateway's own requests, which is in the table already. `write` writes it as of the era of
+    /// the link, on one line without its end.
+    func sendOwn(
+        _ id: CallID, _ method: MethodName, isRepeatable: Bool, _ write: (Int, inout ByteCollector) -> Void
+    ) {}
+
+    /// Sends a message that is no request.
+    func tell(_ write: (inout ByteCollector) -> Void) {}
+
+    /// `reason` is a raw JSON string.
+    func sendCancelled(_ id: CallID, reason: StaticString) {}
+
+    /// Ends it; the backend is told by `linkStopped`.
+    func stop() {}
+}
+
+extension ServerLink {
+    /// The envelope of the gateway's own requests, and of clients that can be asked nothing.
+    static let own = ModernEnvelope(client: .gateway, capabilities: [])
+
+    // MARK: The gateway's own requests
+
+    /// Puts one of them into the table; nil when too many calls are in flight.
+    final func register(_ kind: Call.Kind, seconds: Int = Limits.initializeSeconds) -> CallID? {
+        let now = state.loop.now
+        let call = Call(
+            kind: kind, isModern: false, mayStream: false, mustStream: false, target: .none, backend: backend,
+            incarnation: incarnation, session: nil, logLevel: nil, id: ClientBytes(), token: ClientBytes(),
+            deadline: now.advanced(milliseconds: seconds * 1000), lastSent: now, held: nil)
+        guard let id = state.calls.insert(call) else { return nil }
+        inFlight += 1
+        return id
+    }
+
+    /// One page of a list.
+    final func askList(_ kind: ListKind, cursor: UnsafeRawBufferPointer?) {
+        guard let id = register(.list(kind)) else { return }
+        sendOwn(id, kind.method, isRepeatable: true) { id, out in
+            switch era {
+            case .legacy:
+                SouthLine.list(kind, id: id, cursor: cursor, into: &out)
+                out.bytes.removeLast()
+            case .modern: ModernLine.list(kind, id: id, cursor: cursor, envelope: Self.own, into: &out)
+            }
+        }
+    }
+
+    // MARK: What comes up
+
+    /// The answer to `call`, which has left the table.
+    @inline(__always) final func answered(
+        _ id: CallID, _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer
+    ) {
+        inFlight -= 1
+        if call.isOwn { return backend.answered(self, call.kind, envelope.pointee, line) }
+        if call.isParked || era == .modern || hasAsked || backend.mayMiss(call) {
+            deliver(id, call, envelope, line)
+        } else {
+            state.reply(call, envelope, line, server: .legacy)
+        }
+        if !isMain || !doubts.isEmpty {
+            backend.releaseLease(id)
+            resolveDoubts(answered: id)
+        }
+    }
+
+    /// The answer to a call for which the server may have asked its client.
+    private func deliver(
+        _ id: CallID, _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer
+    ) {
+        if call.isParked { return backend.home.parkedAnswered(id, call, envelope, line) }
+        if era == .modern, !call.isModern, Rounds.asks(envelope.pointee, line) {
+            return backend.home.askedByEnding(call, envelope, line)
+        }
+        // What the server still asks for this call is of no use any more.
+        if let session = call.session {
+            for pushed in session.pushes.withdraw(call: id.value) {
+                state.say(call) { Pushes.writeCancelled(pushed, into: &$0) }
+            }
+        }
+        if era == .legacy { backend.watchForMissedClient(call, envelope.pointee, line) }
+        state.reply(call, envelope, line, server: era)
+    }
+
+    /// `call` is the one in whose own response the notification came, where there is such a thing.
+    final func notice(_ envelope: Envelope, _ line: UnsafeRawBufferPointer, during call: UInt64? = nil) {
+        switch MethodName(envelope, in: line) {
+        case .progress:
+            guard let id = CallID(decimal: envelope.paramsProgressToken.of(line)),
+                call == nil || call == id.value
+            else { return }
+            state.progress(id, backend, envelope, line)
+        case .message: state.log(self, envelope, line)
+        case .cancelled: withdrew(envelope.requestID.of(line))
+        case .toolsChanged: backend.listChanged(.tools, by: self)
+        case .promptsChanged: backend.listChanged(.prompts, by: self)
+        case .resourcesChanged: backend.listChanged(.resources, by: self)
+        default: return
+        }
+    }
+}

@@ -10,10 +10,19 @@ struct GroupLimits: Sendable, Equatable {
     var processes: UInt64
     /// Of one CPU; 200 is two CPUs.
     var cpuPercent: UInt64
+
+    /// What all CPUs of this machine are: more is no limit.
+    static let machinePercent = UInt64(clamping: max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)) * 100
+
+    /// True when a server is held to less CPU time than its sandbox is anyway.
+    func holdsCPU(below sandbox: GroupLimits) -> Bool {
+        cpuPercent < min(sandbox.cpuPercent, Self.machinePercent)
+    }
 }
 
 /// Control groups of this gateway's sandboxes, below the gateway's own group, so that its own limits hold for them
-/// too: `<own>/mcp-gateway-<tag>/<sandbox>/<server>` in every hierarchy.
+/// too: `<own>/mcp-gateway-<tag>/<sandbox>/<server>` in every hierarchy, or without the last where nothing holds a
+/// server alone.
 final class ControlGroups: Sendable {
     let hierarchies: [GroupHierarchy]
     private let sandboxLimits: GroupLimits
@@ -34,26 +43,38 @@ final class ControlGroups: Sendable {
     /// A group of its own for one server. The sandbox's is made with its first.
     func make(sandbox: String) throws(Errno) -> ServerGroup {
         let name = "\(next.add(1, ordering: .relaxed).newValue)"
-        var directories: [(GroupHierarchy, String)] = []
+        var made: [(GroupHierarchy, String)] = []
+        var shared: [String] = []
         do {
             for hierarchy in hierarchies {
                 let parent = "\(hierarchy.base)/\(sandbox)"
                 // A command beside this gateway may have taken an empty base away.
                 if !Files.isDirectory(hierarchy.base) { _ = hierarchy.prepare() }
-                if try hierarchy.make(parent, sandboxLimits) { hierarchy.delegate(parent) }
-                directories.append((hierarchy, "\(parent)/\(name)"))
+                guard try hierarchy.makeSandbox(parent, sandboxLimits, server: serverLimits) else {
+                    shared.append(parent)
+                    continue
+                }
+                made.append((hierarchy, "\(parent)/\(name)"))
                 _ = try hierarchy.make("\(parent)/\(name)", serverLimits)
             }
-            return try ServerGroup(directories, serverLimits)
+            return try ServerGroup(made, shared: shared, serverLimits)
         } catch {
-            for (_, directory) in directories { rmdir(directory) }
+            for (_, directory) in made { rmdir(directory) }
             throw error
         }
     }
 
+    /// The gateway's own place beside its servers'.
+    func enter() { for hierarchy in hierarchies { hierarchy.enter() } }
+
     /// Kills what is still in the sandbox's groups and removes them.
     func remove(sandbox: String) {
-        for hierarchy in hierarchies { hierarchy.remove("\(hierarchy.base)/\(sandbox)") }
+        for hierarchy in hierarchies { remove("\(hierarchy.base)/\(sandbox)", in: hierarchy) }
+    }
+
+    private func remove(_ directory: String, in hierarchy: GroupHierarchy) {
+        guard let error = hierarchy.remove(directory) else { return }
+        Log.error("a control group stays behind", ["reason": "\(error)"])
     }
 
     /// Groups that a gateway of the same state directory left when it was killed. Returns how many.
@@ -61,7 +82,7 @@ final class ControlGroups: Sendable {
         var swept: Set<String> = []
         for hierarchy in hierarchies {
             for sandbox in hierarchy.groups(in: hierarchy.base) {
-                hierarchy.remove("\(hierarchy.base)/\(sandbox)")
+                remove("\(hierarchy.base)/\(sandbox)", in: hierarchy)
                 swept.insert(sandbox)
             }
         }
@@ -71,7 +92,10 @@ final class ControlGroups: Sendable {
     /// The gateway ends: its groups, with what is in them.
     func removeAll() {
         _ = sweep()
-        for hierarchy in hierarchies { rmdir(hierarchy.base) }
+        for hierarchy in hierarchies {
+            rmdir(hierarchy.base)
+            hierarchy.leave()
+        }
     }
 
     /// Groups of a gateway that runs beside this process keep theirs: a directory with others in it stays.
@@ -85,11 +109,12 @@ final class ServerGroup: Sendable {
     private let directories: [(hierarchy: GroupHierarchy, path: String)]
     private let limits: GroupLimits
 
-    init(_ directories: [(GroupHierarchy, String)], _ limits: GroupLimits) throws(Errno) {
+    /// - Parameter shared: groups of the sandbox that it enters besides its own.
+    init(_ directories: [(GroupHierarchy, String)], shared: [String], _ limits: GroupLimits) throws(Errno) {
         self.directories = directories.map { (hierarchy: $0.0, path: $0.1) }
         self.limits = limits
         var entries: [Int32] = []
-        for (_, path) in directories {
+        for path in directories.map(\.1) + shared {
             let entry = ce_open("\(path)/cgroup.procs", O_WRONLY | O_CLOEXEC, 0)
             if entry < 0 {
                 for entry in entries { ce_close(entry) }

@@ -26,7 +26,7 @@ enum GroupMounts {
             let isUnified = kind == "cgroup2"
             let names = Set(fields[dash + 3].split(separator: ",").map(String.init))
             guard let path = ownPath(own, isUnified ? nil : names) else { continue }
-            let directory = join(point, root: root, path: path)
+            let directory = outside(join(point, root: root, path: path))
             let available =
                 isUnified ? Set(controllers(directory).split { $0.isWhitespace }.map(String.init)) : names
             let wanted = Set(GroupController.allCases.filter { available.contains($0.rawValue) })
@@ -51,6 +51,14 @@ enum GroupMounts {
             if isIt { return String(parts[2]) }
         }
         return nil
+    }
+
+    /// A gateway that this process has been may have moved it into its own place.
+    private static func outside(_ directory: String) -> String {
+        guard let slash = directory.lastIndex(of: "/") else { return directory }
+        let name = directory[directory.index(after: slash)...]
+        return name.hasPrefix("mcp-gateway-") && name.hasSuffix(".gateway")
+            ? String(directory[..<slash]) : directory
     }
 
     /// A mount shows the tree from `root` on; a path outside of it is seen as the mount itself.

@@ -49,6 +49,7 @@ public final class Workshop: Sendable {
         if configuration.ownsSandboxes {
             Leftovers.sweep(state)
             _ = groups?.sweep()
+            groups?.enter()
         }
     }
 

@@ -66,6 +66,7 @@ def own_gateway(scratch, request):
     for gateway in running:
         if gateway.process and gateway.process.poll() is None:
             gateway.stop()
+        gateway.remove_groups()
 
 
 @pytest.fixture(scope="module")

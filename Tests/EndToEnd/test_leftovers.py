@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,7 @@ def census(gateway):
         "descriptors": gateway.descriptors(),
         "mounts": processes.mounts(gateway.pid),
         "mounts of the machine": processes.mounts(),
-        "cgroups": processes.cgroups(),
+        "cgroups": processes.cgroups(gateway.state),
         "network namespaces": processes.namespaces(),
         "files in the state directory": processes.directories(gateway.state),
     }
@@ -134,6 +135,7 @@ def test_a_polite_end_finishes_calls_in_flight(own_gateway, number):
             assert text_of(stream.rest()[-1].json["result"]) == "slept 1.5 s"
     assert gateway.process.wait(20) == 0
     assert processes.with_mark(mark) == []
+    assert processes.cgroups(gateway.state) == []
 
 
 def test_while_it_drains_no_connection_is_accepted(own_gateway):
@@ -173,12 +175,26 @@ def test_the_drain_is_bounded(own_gateway):
     assert processes.with_mark(mark) == []
 
 
+def test_the_gateway_has_its_share_of_cpu_beside_its_servers(own_gateway):
+    """In a group of its own, for as long as it runs, where groups share out CPU time."""
+    gateway = own_gateway()
+    gateway.create({"fix": fixture(new_mark())})
+    groups = processes.cgroups(gateway.state)
+    shared = {group.split("/mcp-gateway-")[0] for group in groups if os.path.exists(f"{group}/cpu.shares")}
+    if not shared:
+        pytest.skip("no version 1 groups share out CPU time here")
+    for place in shared:
+        leaf = [group for group in groups if group.startswith(place) and group.endswith(".gateway")]
+        assert [Path(f"{group}/cgroup.procs").read_text().split() for group in leaf] == [[str(gateway.pid)]]
+
+
 def test_a_second_start_on_the_same_state_directory(own_gateway):
     """What a killed gateway left in its state directory does not keep the next one from working."""
     gateway = own_gateway()
-    gateway.create({"fix": fixture(new_mark())})
+    sandbox = gateway.create({"fix": fixture(new_mark())})
     gateway.kill()
     gateway.start()
+    assert not [group for group in processes.cgroups(gateway.state) if sandbox.id in group]
     mark = new_mark()
     cycle(gateway, mark)
     assert processes.with_mark(mark) == []

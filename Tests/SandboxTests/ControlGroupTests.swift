@@ -87,7 +87,13 @@ struct ControlGroupTests {
         let server = try scene.shell("echo ready; read x")
         #expect(server.line() == "ready")
         let directories = groups.hierarchies.map { "\($0.base)/\(server.sandbox)" }
-        for directory in directories { #expect(try Files.list(directory).contains("1"), "\(directory)") }
+        for (hierarchy, directory) in zip(groups.hierarchies, directories) {
+            // A server that all CPUs are not too much for has nothing to be held by alone.
+            let isShared =
+                !hierarchy.isUnified && hierarchy.controllers == [.cpu]
+                && SandboxLimits.serverCPUPercent >= GroupLimits.machinePercent
+            #expect(try Files.list(directory).contains("1") != isShared, "\(directory)")
+        }
         server.child.kill()
         _ = server.exit()
         scene.remove(server.sandbox)
@@ -104,6 +110,18 @@ struct ControlGroupTests {
         #expect(scene.workshop.groups?.sweep() == 1)
         #expect(server.exit()?.signal == SIGKILL)
         #expect(scene.workshop.groups?.sweep() == 0)
+    }
+
+    @Test("a limit of CPU time that the machine cannot reach is none")
+    func machine() {
+        let all = GroupLimits.machinePercent
+        let sandbox = GroupLimits(memoryBytes: 1, processes: 1, cpuPercent: all * 4)
+        var server = sandbox
+        server.cpuPercent = all
+        #expect(!server.holdsCPU(below: sandbox))
+        server.cpuPercent = all - 1
+        #expect(server.holdsCPU(below: sandbox))
+        #expect(!server.holdsCPU(below: server))
     }
 
     static let mounts = """

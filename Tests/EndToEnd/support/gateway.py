@@ -109,14 +109,24 @@ class Gateway:
         return self.process.returncode
 
     def kill(self):
+        """SIGKILL: what it leaves is the next start's to sweep."""
         self.process.kill()
         self.process.wait(10)
+
+    def remove_groups(self):
+        """Those that a killed gateway left, when nothing runs in them any more."""
+        for group in reversed(processes.cgroups(self.state)):
+            try:
+                os.rmdir(group)
+            except OSError:
+                pass
 
     def __enter__(self):
         return self.start()
 
     def __exit__(self, kind, *_):
         self.stop()
+        self.remove_groups()
         if kind is None:
             shutil.rmtree(self.directory, ignore_errors=True)
 

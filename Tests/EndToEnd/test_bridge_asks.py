@@ -106,18 +106,18 @@ class TestEachQuadrant:
                 said = text_of(poor.call("fix_confirm", {"question": "?"}))
                 assert "-32601" in said and "elicitation" in said
 
-    def test_the_progress_of_a_call_that_asks(self, server, client):
-        if client.era == "modern":
-            pytest.skip("asked again in test_progress_of_a_parked_call")
-        notices = []
-        params = {"name": "fix_quiz", "arguments": {"count": 2}, "_meta": {"progressToken": "p"}}
-        with client.stream("tools/call", params, 5) as stream:
-            while (event := stream.next()) is not None:
-                if event.json.get("method") == "notifications/progress":
-                    notices.append(event.json["params"])
-                elif "method" in event.json:
-                    client.give(event.json["id"], accept())
-        assert {one["progressToken"] for one in notices} == {"p"} and len(notices) >= 2
+
+def test_the_progress_of_a_call_that_asks_a_legacy_client(server):
+    """A modern one is asked again, in test_progress_of_a_parked_call."""
+    notices = []
+    params = {"name": "fix_quiz", "arguments": {"count": 2}, "_meta": {"progressToken": "p"}}
+    with server.legacy(capabilities=ALL) as client, client.stream("tools/call", params, 5) as stream:
+        while (event := stream.next()) is not None:
+            if event.json.get("method") == "notifications/progress":
+                notices.append(event.json["params"])
+            elif "method" in event.json:
+                client.give(event.json["id"], accept())
+    assert {one["progressToken"] for one in notices} == {"p"} and len(notices) >= 2
 
 
 def test_a_model_that_fails_ends_the_call_of_a_legacy_client(server):

@@ -6,10 +6,12 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -257,6 +259,15 @@ int ce_lchown(const char *path, int64_t user, int64_t group) {
 int ce_chmod(const char *path, unsigned mode) { return chmod(path, (mode_t)mode) == 0 ? 0 : -errno; }
 
 int ce_symlink(const char *target, const char *path) { return symlink(target, path) == 0 ? 0 : -errno; }
+
+int ce_mount_memory(const char *path, uint64_t bytes, int64_t user, int64_t group) {
+    char options[128];
+    snprintf(options, sizeof options, "mode=0700,size=%llu,uid=%lld,gid=%lld", (unsigned long long)bytes,
+             (long long)user, (long long)group);
+    return mount("workspace", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0 ? 0 : -errno;
+}
+
+int ce_unmount(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ? 0 : -errno; }
 
 int ce_look_at(const char *path, int follow, struct ce_look *out) {
     struct stat found;

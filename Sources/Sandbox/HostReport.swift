@@ -22,7 +22,8 @@ public struct HostReport: Sendable {
 
     public static func examine(stateDirectory: String) -> [Check] {
         [
-            kernel, userNamespaces, bubblewrap(stateDirectory), cgroup, descriptorLimit,
+            kernel, userNamespaces, bubblewrap(stateDirectory), systemCalls,
+            cgroup(stateDirectory), networks, descriptorLimit,
             directory(stateDirectory), python,
             tool("uv", for: "servers from PyPI", remedy: "It is installed on first use; or pip install uv."),
             tool("npm", for: "servers from npm", remedy: "Debian: apt-get install npm."),
@@ -90,25 +91,63 @@ public struct HostReport: Sendable {
         }
     }
 
-    private static var cgroup: Check {
+    /// By making groups, since a controller that is mounted may be one that this process may not use.
+    private static func cgroup(_ stateDirectory: String) -> Check {
         let name = "cgroup limits"
-        let controllers = (try? Files.read("/sys/fs/cgroup/cgroup.controllers", limit: 4096)) ?? []
-        let unified = String(decoding: controllers, as: UTF8.self).split { $0.isWhitespace }.map {
-            String($0)
+        let tag = (try? StateDirectory(stateDirectory).tag).map { "\($0)-doctor" } ?? "doctor"
+        let any = GroupLimits(memoryBytes: 64 << 20, processes: 64, cpuPercent: 100)
+        let groups = ControlGroups(GroupMounts.find(tag: tag), sandbox: any, server: any)
+        defer { groups?.removeAll() }
+        var works: [String] = []
+        do {
+            if let groups {
+                try groups.make(sandbox: "doctor").remove()
+                for hierarchy in groups.hierarchies where !hierarchy.controllers.isEmpty {
+                    works += hierarchy.controllers.map {
+                        "\($0.rawValue) (v\(hierarchy.isUnified ? 2 : 1))"
+                    }
+                }
+            }
+        } catch {
+            return Check(name: name, ok: false, detail: "\(error)", remedy: Self.groupRemedy)
         }
-        let wanted = ["memory", "pids", "cpu"]
-        if wanted.allSatisfy({ unified.contains($0) }) {
-            return Check(name: name, ok: true, detail: "cgroup v2 with memory, pids and cpu")
+        let missing = GroupController.allCases.filter { groups?.controllers.contains($0) != true }
+        if missing.isEmpty {
+            return Check(name: name, ok: true, detail: works.sorted().joined(separator: ", "))
         }
-        let separate = wanted.filter { Files.isDirectory("/sys/fs/cgroup/\($0)") }
-        if !separate.isEmpty {
-            return Check(name: name, ok: true, detail: "cgroup v1: \(separate.joined(separator: ", "))")
-        }
+        let names = missing.map(\.rawValue).joined(separator: ", ")
         return Check(
-            name: name, ok: false, detail: "no cgroup controller for memory, pids or cpu",
-            remedy:
-                "Servers have process limits only. Boot with systemd.unified_cgroup_hierarchy=1, or give the "
-                + "container its cgroup.")
+            name: name, ok: false, detail: "no limit of \(names) for groups of processes",
+            remedy: Self.groupRemedy)
+    }
+
+    private static let groupRemedy =
+        "Servers have process limits only. Run as root, or with Delegate=yes in the unit; in a container, give it "
+        + "a writable cgroup."
+
+    private static var systemCalls: Check {
+        let name = "system call filter"
+        do {
+            _ = try SystemCallFilter()
+            return Check(name: name, ok: true, detail: "libseccomp compiles the list of a jail")
+        } catch {
+            return Check(
+                name: name, ok: false, detail: "\(error)",
+                remedy: "The kernel must have CONFIG_SECCOMP_FILTER; Debian's has.")
+        }
+    }
+
+    private static var networks: Check {
+        let name = "networks of sandboxes"
+        do {
+            _ = try SandboxNetworks()
+            return Check(
+                name: name, ok: true, detail: "network namespaces can be made; --network none works")
+        } catch {
+            return Check(
+                name: name, ok: false, detail: "\(error): servers have the host's network",
+                remedy: "Run as root, or with CAP_SYS_ADMIN.")
+        }
     }
 
     private static var descriptorLimit: Check {

@@ -202,6 +202,12 @@ public final class Workshop: Sendable {
         if let user {
             try Errno.check(
                 ce_lchown(workspace, Int64(user), Int64(user)), "giving the workspace to its user")
+            if let bytes = configuration.workspaceBytes {
+                let result = ce_mount_memory(workspace, bytes, Int64(user), Int64(user))
+                // A directory that stays would be taken for a finished workspace.
+                if result < 0 { rmdir(workspace) }
+                try Errno.check(result, "mounting the workspace")
+            }
         }
     }
 
@@ -216,6 +222,8 @@ public final class Workshop: Sendable {
             if Self.isPlainName(id) {
                 self.groups?.remove(sandbox: id)
                 self.networks?.remove(id)
+                // EINVAL where nothing is mounted.
+                _ = ce_unmount(self.state.workspace(id))
                 do {
                     try Files.removeTree(self.state.sandbox(id))
                 } catch {

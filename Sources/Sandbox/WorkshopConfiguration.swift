@@ -37,6 +37,9 @@ public struct WorkshopConfiguration: Sendable {
     /// Bytes of address space of a server; nil is no limit. Node reserves tens of gigabytes that it never uses.
     public var addressSpaceBytes: UInt64?
     public var temporaryBytes = SandboxLimits.temporaryBytes
+    /// Bytes of a sandbox's `/workspace`, which is then in memory and counts as its servers'; needs root. Nil: it
+    /// is on the disk of the state directory, where `fileBytes` limits each file and nothing their number.
+    public var workspaceBytes: UInt64?
     /// Of one server, held by control groups where this process may make them: bytes of memory with what it keeps
     /// in `/tmp`, processes and threads, and hundredths of a CPU.
     public var serverMemoryBytes = SandboxLimits.serverMemoryBytes

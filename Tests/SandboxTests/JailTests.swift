@@ -95,4 +95,24 @@ struct JailTests {
         let server = try Scene(.bubblewrap) { $0.openFiles = 321 }.shell("ulimit -n; ulimit -c")
         #expect(server.output == "321\n0\n")
     }
+
+    @Test(
+        "a workspace with a size is full there, for the whole sandbox, and goes with it",
+        .enabled(if: geteuid() == 0))
+    func workspaceSize() throws {
+        let scene = try Scene(.bubblewrap) { $0.workspaceBytes = 8 << 20 }
+        let id = Scene.newID()
+        func fill(_ name: String) throws -> String {
+            let script =
+                "head -c 6000000 /dev/zero 2>/dev/null > /workspace/\(name) && echo kept || echo full"
+            return try scene.shell(script, sandbox: id).output
+        }
+        #expect(try fill("first") == "kept\n")
+        #expect(try scene.shell("wc -c < /workspace/first", sandbox: id).output == "6000000\n")
+        #expect(try fill("second") == "full\n")
+        scene.remove(id)
+        #expect(!Files.exists(scene.workshop.state.sandbox(id)))
+        let mounts = try Files.read("/proc/self/mounts", limit: 1 << 20)
+        #expect(!String(decoding: mounts, as: UTF8.self).contains(id))
+    }
 }

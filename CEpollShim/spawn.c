@@ -260,10 +260,10 @@ int ce_chmod(const char *path, unsigned mode) { return chmod(path, (mode_t)mode)
 
 int ce_symlink(const char *target, const char *path) { return symlink(target, path) == 0 ? 0 : -errno; }
 
-int ce_mount_memory(const char *path, uint64_t bytes, int64_t user, int64_t group) {
+int ce_mount_memory(const char *path, uint64_t bytes, uint64_t files, int64_t user, int64_t group) {
     char options[128];
-    snprintf(options, sizeof options, "mode=0700,size=%llu,uid=%lld,gid=%lld", (unsigned long long)bytes,
-             (long long)user, (long long)group);
+    snprintf(options, sizeof options, "mode=0700,size=%llu,nr_inodes=%llu,uid=%lld,gid=%lld",
+             (unsigned long long)bytes, (unsigned long long)files, (long long)user, (long long)group);
     return mount("workspace", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0 ? 0 : -errno;
 }
 

@@ -77,8 +77,8 @@ int ce_chmod(const char *path, unsigned mode);
 /// symlink(2).
 int ce_symlink(const char *target, const char *path);
 
-/// Mounts an empty tmpfs of at most `bytes` at `path`, its root the user's alone. Returns 0.
-int ce_mount_memory(const char *path, uint64_t bytes, int64_t user, int64_t group);
+/// Mounts an empty tmpfs of at most `bytes` and `files` at `path`, its root the user's alone. Returns 0.
+int ce_mount_memory(const char *path, uint64_t bytes, uint64_t files, int64_t user, int64_t group);
 
 /// Takes away what is mounted at `path`, now if nobody uses it, else when nobody does any more. Returns 0.
 int ce_unmount(const char *path);

@@ -1,3 +1,4 @@
+import System
 import Wire
 
 /// Whose tools get the server's name in front of their own.
@@ -18,12 +19,17 @@ public struct GatewayOptions: Sendable, Equatable {
     public var exclude: [String] = []
     /// By the servers' names in `mcp`.
     public var servers: [String: ServerOptions] = [:]
+    /// What the sandbox and its servers may use.
+    public var resources = ResourceLimits()
 
     public init() {}
 
-    /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}, "servers": {name: {…}}}`; what is wrong in
-    /// it goes to `mistakes`.
-    init(reading value: JSONValue, _ mistakes: inout [ConfigurationError]) {
+    private static let members = ["prefix", "tools", "servers", "limits"]
+
+    /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}, "servers": {name: {…}}, "limits": {…}}`; what
+    /// is wrong in it goes to `mistakes`.
+    init(reading value: JSONValue, _ policy: ResourcePolicy, _ mistakes: inout [ConfigurationError]) {
+        resources = policy.standard
         guard let object = value.objectValue else {
             mistakes.append(.init(Self.member, reason: "must be an object, not \(value.kindName)"))
             return
@@ -33,8 +39,9 @@ public struct GatewayOptions: Sendable, Equatable {
             case "prefix": readPrefix(member.value, &mistakes)
             case "tools": readTools(member.value, &mistakes)
             case "servers": readServers(member.value, &mistakes)
+            case "limits": readLimits(member.value, policy, &mistakes)
             default:
-                let near = Nearest.of(member.name, in: ["prefix", "tools", "servers"], limit: 1)
+                let near = Nearest.of(member.name, in: Self.members, limit: 1)
                 mistakes.append(
                     .init(Self.member, member.name, reason: "unknown option" + Nearest.question(near)))
             }
@@ -84,6 +91,50 @@ public struct GatewayOptions: Sendable, Equatable {
         for member in object.members.prefix(CatalogLimits.serversMax) {
             servers[member.name] = ServerOptions(reading: member.value, of: member.name, &mistakes)
         }
+    }
+
+    /// `{"server-memory": "1GiB", …}`: the names of the operator's settings, each up to the operator's maximum.
+    private mutating func readLimits(
+        _ value: JSONValue, _ policy: ResourcePolicy, _ mistakes: inout [ConfigurationError]
+    ) {
+        guard let object = value.objectValue else {
+            mistakes.append(
+                .init(Self.member, "limits", reason: "must be an object, not \(value.kindName)"))
+            return
+        }
+        for member in object {
+            let property = "limits.\(member.name)"
+            guard let limit = ResourceLimit(rawValue: member.name) else {
+                let near = Nearest.of(member.name, in: ResourceLimit.allCases.map(\.rawValue), limit: 1)
+                mistakes.append(
+                    .init(Self.member, property, reason: "unknown limit" + Nearest.question(near)))
+                continue
+            }
+            if let wanted = Self.quantity(member.value, limit), policy.allows(wanted, of: limit) {
+                resources[limit] = wanted
+            } else {
+                let reason = Self.refusal(Self.quantity(member.value, limit), limit, policy)
+                mistakes.append(.init(Self.member, property, reason: reason))
+            }
+        }
+    }
+
+    /// A text, or a plain number.
+    private static func quantity(_ value: JSONValue, _ limit: ResourceLimit) -> UInt64? {
+        if let text = value.stringValue { return limit.value(of: text) }
+        if let whole = value.intValue { return limit.value(of: "\(whole)") }
+        return value.doubleValue.flatMap { limit.value(of: "\($0)") }
+    }
+
+    private static func refusal(
+        _ wanted: UInt64?, _ limit: ResourceLimit, _ policy: ResourcePolicy
+    ) -> String {
+        guard let wanted else { return "must be \(limit.form)" }
+        if wanted < limit.range.lowerBound {
+            return "must be at least \(limit.text(of: limit.range.lowerBound))"
+        }
+        let most = policy.isUnlimited(limit) ? limit.range.upperBound : policy.maximum[limit]
+        return "is more than this gateway's operator allows, which is \(limit.text(of: most))"
     }
 
     private func patterns(

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// The ways to run or reach a server of the catalog.
 public enum Runtime: String, Sendable, CaseIterable {
@@ -24,6 +25,8 @@ public struct PlanPolicy: Sendable {
     public var runtimes: [Runtime]
     /// What a leading `~/` in a path stands for.
     public var homeDirectory: String
+    /// What sandboxes may use, and what callers may ask for.
+    public var resources = ResourcePolicy()
 
     public static let defaultRuntimes: [Runtime] = [.pypi, .npm, .oci, .remote]
 

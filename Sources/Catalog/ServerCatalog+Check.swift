@@ -37,11 +37,12 @@ private struct SandboxCheck {
     init(catalog: ServerCatalog, policy: PlanPolicy) {
         self.catalog = catalog
         self.policy = policy
+        options.resources = policy.resources.standard
     }
 
     mutating func add(_ name: String, _ value: JSONValue) {
         if name == GatewayOptions.member {
-            options = GatewayOptions(reading: value, &mistakes)
+            options = GatewayOptions(reading: value, policy.resources, &mistakes)
             return
         }
         if let plan = plan(name, value) { plans.append(plan) }

@@ -37,10 +37,12 @@ extension LoopState {
             shared.post(loop) { state in
                 state.publish()
                 guard missing.tell() else { return }
-                shared.post(Int(exchange.loop)) { state in
-                    let type = AnswerHead(
-                        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8")
-                    state.answer(exchange, type, Metrics.render(shared))
+                shared.workshop.countHits { hits in
+                    shared.post(Int(exchange.loop)) { state in
+                        let type = AnswerHead(
+                            status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8")
+                        state.answer(exchange, type, Metrics.render(shared, hits))
+                    }
                 }
             }
         }
@@ -59,7 +61,7 @@ private final class Missing: Sendable {
 
 /// The gateway's numbers in Prometheus' text format.
 enum Metrics {
-    static func render(_ shared: Shared) -> [UInt8] {
+    static func render(_ shared: Shared, _ hits: LimitHits) -> [UInt8] {
         let loops = shared.numbers
         func sum(_ path: KeyPath<Counters, UInt64>) -> UInt64 {
             loops.reduce(0) { $0 &+ $1.counters[keyPath: path] }
@@ -90,6 +92,11 @@ enum Metrics {
         for (name, help, path) in counters {
             text += "# HELP mcp_gateway_\(name) \(help)\n# TYPE mcp_gateway_\(name) counter\n"
             text += "mcp_gateway_\(name) \(sum(path))\n"
+        }
+        let name = "mcp_gateway_limit_hits_total"
+        text += "# HELP \(name) How often servers met a limit of theirs.\n# TYPE \(name) counter\n"
+        for limit in ResourceLimit.allCases where limit != .serverOpenFiles {
+            text += "\(name){limit=\"\(limit.rawValue)\"} \(hits[limit])\n"
         }
         let gauges: [(String, String, UInt64)] = [
             ("servers_alive", "Server processes running.", sum(\.childrenAlive)),

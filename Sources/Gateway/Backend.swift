@@ -49,6 +49,8 @@ final class Backend: TimerTarget {
     private var processes: UInt32 = 0
     var restarts = 0
     var lastError: String?
+    /// Of its processes that have ended.
+    var pastHits = LimitHits()
     private(set) var lists = ServerLists()
     var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
     var heldCalls: [CallID] = []
@@ -113,7 +115,8 @@ final class Backend: TimerTarget {
         ServerStatus(
             name: plan.name, key: plan.key, state: stateName, era: eraName, tools: lists.count(.tools),
             pid: main?.pid, restarts: restarts, lastError: lastError.map(redacted),
-            stderrTail: stderr.lines.map(redacted))
+            stderrTail: stderr.lines.map(redacted),
+            limitHits: links.reduce(pastHits) { $0 + $1.limitHits })
     }
 
     /// Secrets of this server's configuration never leave in a message.

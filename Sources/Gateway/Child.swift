@@ -31,6 +31,8 @@ final class Child {
         try loop.attach(exit, descriptor: spawned.pidfd, as: .readiness)
     }
 
+    var limitHits: LimitHits { process.hits }
+
     /// The process has been reaped: what is left in its pipes was read by then.
     func close() {
         for source in [input, output, errors, exit] as [Source] { loop.close(source) }

@@ -31,6 +31,7 @@ final class ChildLink: ServerLink, TimerTarget {
     private var launch: LaunchToken?
 
     override var pid: Int32? { child?.pid }
+    override var limitHits: LimitHits { child?.limitHits ?? LimitHits() }
 
     // MARK: Starting
 
@@ -223,6 +224,7 @@ final class ChildLink: ServerLink, TimerTarget {
     func childExited(_ exit: ChildExitStatus) {
         guard let ended = child else { return }
         child = nil
+        backend.pastHits = backend.pastHits + ended.limitHits
         profile = nil
         let served = isServing
         isServing = false

@@ -1,4 +1,5 @@
 import Sandbox
+import System
 import TLS
 
 /// Everything that the operator decides, after flags, environment, file and defaults have been laid over one
@@ -86,6 +87,8 @@ public struct GatewayConfiguration: Sendable {
     /// Whether callers may bring servers of their own; nil: only where isolation is not `none`.
     public var allowsCustomServers: Bool?
     public var limits = AdjustableLimits()
+    /// What sandboxes and their servers may use.
+    public var resources = ResourcePolicy()
     /// Files of the operator that no sandbox may be shown: configuration, API keys, private keys.
     public var hiddenPaths: [String] = []
 

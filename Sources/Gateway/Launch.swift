@@ -12,6 +12,8 @@ struct LaunchContext: Sendable {
     /// Where its own endpoint is for its programs, and the token for it.
     var mcpToken: String
     let mcpURL: String
+    /// Of the servers that start from now on; those of the whole sandbox are its first server's.
+    var resources: ResourceLimits
 
     var variables: [(String, String)] {
         environment + [("E2B_MCP_TOKEN", mcpToken), ("E2B_MCP_URL", mcpURL)]
@@ -25,6 +27,7 @@ public enum Launch {
             stateDirectory: configuration.stateDirectory, isolation: configuration.isolation)
         workshop.hiddenPaths = configuration.hiddenPaths
         workshop.network = configuration.network
+        workshop.resources = configuration.resources.standard
         return try Workshop(workshop)
     }
 
@@ -46,6 +49,7 @@ public enum Launch {
             program: program, arguments: arguments, environment: environment, sandboxID: sandbox.sandboxID,
             serverName: plan.name, cpu: sandbox.cpu)
         request.paths = plan.hostPaths
+        request.resources = sandbox.resources
         shared.workshop.launch(request, token: token, installed: installed, done: done)
     }
 

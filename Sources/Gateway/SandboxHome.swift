@@ -54,7 +54,8 @@ final class SandboxHome: TimerTarget {
             sandboxID: specification.id, environment: specification.environment,
             cpu: state.shared.cpu(of: state.loop.index), mcpToken: specification.mcpToken,
             mcpURL: state.shared.workshop.hasNetworks
-                ? "http://localhost:\(Limits.insidePort)/mcp" : specification.mcpURL)
+                ? "http://localhost:\(Limits.insidePort)/mcp" : specification.mcpURL,
+            resources: specification.options.resources)
         backends = specification.servers.enumerated().map { Backend(home: self, plan: $1, index: $0) }
         rebuildCatalog()
     }
@@ -191,6 +192,7 @@ final class SandboxHome: TimerTarget {
         _ completion: @escaping @Sendable ([ServerStatus]) -> Void
     ) {
         options = newOptions
+        launchContext.resources = newOptions.resources
         var kept = backends
         var next: [Backend] = []
         var index = ((backends + leaving).map(\.index).max() ?? -1) + 1

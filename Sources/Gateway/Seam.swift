@@ -144,10 +144,12 @@ public struct ServerStatus: Sendable {
     public var restarts: Int
     public var lastError: String?
     public var stderrTail: [String]
+    /// How often it met its limits, in all its processes.
+    public var limitHits: LimitHits
 
     public init(
         name: String, key: String, state: String, era: String, tools: Int, pid: Int32?, restarts: Int,
-        lastError: String?, stderrTail: [String]
+        lastError: String?, stderrTail: [String], limitHits: LimitHits = LimitHits()
     ) {
         self.name = name
         self.key = key
@@ -158,5 +160,6 @@ public struct ServerStatus: Sendable {
         self.restarts = restarts
         self.lastError = lastError
         self.stderrTail = stderrTail
+        self.limitHits = limitHits
     }
 }

@@ -84,6 +84,7 @@ public enum GatewayServer {
         for key in configuration.apiKeys { keys.add(name: key.name, key: key.key) }
         var policy = PlanPolicy()
         policy.allowsCustomServers = configuration.allowsCustomServers ?? (isolation != .none)
+        policy.resources = configuration.resources
         let plans = policy
         var control = ControlConfiguration(
             keys: keys, publicURL: configuration.effectivePublicURL, domain: configuration.effectiveDomain

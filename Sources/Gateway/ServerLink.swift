@@ -52,6 +52,9 @@ class ServerLink {
     /// The process, when it is one of this machine.
     var pid: Int32? { nil }
 
+    /// How often that process has met its limits.
+    var limitHits: LimitHits { LimitHits() }
+
     /// Sends a client's request under the gateway's own id.
     func send(
         _ id: CallID, _ call: Call, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,

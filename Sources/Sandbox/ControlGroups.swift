@@ -11,6 +11,24 @@ struct GroupLimits: Sendable, Equatable {
     /// Of one CPU; 200 is two CPUs.
     var cpuPercent: UInt64
 
+    init(memoryBytes: UInt64, processes: UInt64, cpuPercent: UInt64) {
+        self.memoryBytes = memoryBytes
+        self.processes = processes
+        self.cpuPercent = cpuPercent
+    }
+
+    init(sandbox: ResourceLimits) {
+        self.init(
+            memoryBytes: sandbox[.sandboxMemory], processes: sandbox[.sandboxProcesses],
+            cpuPercent: sandbox[.sandboxCPUs])
+    }
+
+    init(server: ResourceLimits) {
+        self.init(
+            memoryBytes: server[.serverMemory], processes: server[.serverProcesses],
+            cpuPercent: server[.serverCPUs])
+    }
+
     /// What all CPUs of this machine are: more is no limit.
     static let machinePercent = UInt64(clamping: max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)) * 100
 
@@ -25,39 +43,42 @@ struct GroupLimits: Sendable, Equatable {
 /// server alone.
 final class ControlGroups: Sendable {
     let hierarchies: [GroupHierarchy]
-    private let sandboxLimits: GroupLimits
-    private let serverLimits: GroupLimits
+    let ledger = LimitLedger()
     private let next = Atomic<UInt64>(0)
 
     /// The controllers in force; empty when processes can be grouped and killed only.
     var controllers: Set<GroupController> { hierarchies.reduce(into: []) { $0.formUnion($1.controllers) } }
 
     /// Nil when this process may make no group that limits anything: rlimits are what is left then.
-    init?(_ hierarchies: [GroupHierarchy], sandbox: GroupLimits, server: GroupLimits) {
-        sandboxLimits = sandbox
-        serverLimits = server
+    init?(_ hierarchies: [GroupHierarchy]) {
         self.hierarchies = hierarchies.filter { $0.prepare() }
         if controllers.isEmpty { return nil }
     }
 
-    /// A group of its own for one server. The sandbox's is made with its first.
-    func make(sandbox: String) throws(Errno) -> ServerGroup {
+    /// A group of its own for one server. The sandbox's is made with its first, whose `resources` hold for it.
+    /// - Parameter workspace: where it is, when it has a size.
+    func make(
+        sandbox: String, _ resources: ResourceLimits, workspace: String? = nil
+    ) throws(Errno) -> ServerGroup {
+        let resources = resources.consistent
+        let sandboxLimits = GroupLimits(sandbox: resources)
+        let serverLimits = GroupLimits(server: resources)
         let name = "\(next.add(1, ordering: .relaxed).newValue)"
-        var made: [(GroupHierarchy, String)] = []
-        var shared: [String] = []
+        var made: [ServerGroup.Place] = []
+        var shared: [ServerGroup.Place] = []
         do {
             for hierarchy in hierarchies {
                 let parent = "\(hierarchy.base)/\(sandbox)"
                 // A command beside this gateway may have taken an empty base away.
                 if !Files.isDirectory(hierarchy.base) { _ = hierarchy.prepare() }
                 guard try hierarchy.makeSandbox(parent, sandboxLimits, server: serverLimits) else {
-                    shared.append(parent)
+                    shared.append((hierarchy, parent))
                     continue
                 }
                 made.append((hierarchy, "\(parent)/\(name)"))
                 _ = try hierarchy.make("\(parent)/\(name)", serverLimits)
             }
-            return try ServerGroup(made, shared: shared, serverLimits)
+            return try ServerGroup(made, shared: shared, resources, workspace: workspace, ledger)
         } catch {
             for (_, directory) in made { rmdir(directory) }
             throw error
@@ -100,58 +121,4 @@ final class ControlGroups: Sendable {
 
     /// Groups of a gateway that runs beside this process keep theirs: a directory with others in it stays.
     deinit { for hierarchy in hierarchies { rmdir(hierarchy.base) } }
-}
-
-/// The group of one server, in every hierarchy.
-final class ServerGroup: Sendable {
-    /// Open `cgroup.procs` files; a process enters by writing 0 to each.
-    let entries: [Int32]
-    private let directories: [(hierarchy: GroupHierarchy, path: String)]
-    private let limits: GroupLimits
-
-    /// - Parameter shared: groups of the sandbox that it enters besides its own.
-    init(_ directories: [(GroupHierarchy, String)], shared: [String], _ limits: GroupLimits) throws(Errno) {
-        self.directories = directories.map { (hierarchy: $0.0, path: $0.1) }
-        self.limits = limits
-        var entries: [Int32] = []
-        for path in directories.map(\.1) + shared {
-            let entry = ce_open("\(path)/cgroup.procs", O_WRONLY | O_CLOEXEC, 0)
-            if entry < 0 {
-                for entry in entries { ce_close(entry) }
-                throw Errno(entry, "opening \(path)/cgroup.procs")
-            }
-            entries.append(entry)
-        }
-        self.entries = entries
-    }
-
-    deinit { for entry in entries { ce_close(entry) } }
-
-    /// Everything in it, wherever it has gone by sessions and forks.
-    func kill() {
-        for (hierarchy, path) in directories where hierarchy.isUnified {
-            _ = GroupFile.write("1", to: "\(path)/cgroup.kill")
-        }
-    }
-
-    /// The limit that its processes ran into, in words; nil when they hit none.
-    var verdict: String? {
-        for (hierarchy, path) in directories where hierarchy.controllers.contains(.memory) {
-            let events = "\(path)/\(hierarchy.isUnified ? "memory.events" : "memory.oom_control")"
-            if GroupFile.count("oom_kill", in: events) > 0 {
-                return "out of memory: the limit is \(limits.memoryBytes >> 20) MiB"
-            }
-        }
-        for (hierarchy, path) in directories where hierarchy.controllers.contains(.pids) {
-            if GroupFile.count("max", in: "\(path)/pids.events") > 0 {
-                return "out of processes: the limit is \(limits.processes) processes and threads"
-            }
-        }
-        return nil
-    }
-
-    /// Nothing of it is left. What the kernel still counts as inside is removed with the sandbox.
-    func remove() {
-        for (_, path) in directories { rmdir(path) }
-    }
 }

@@ -95,13 +95,12 @@ public struct HostReport: Sendable {
     private static func cgroup(_ stateDirectory: String) -> Check {
         let name = "cgroup limits"
         let tag = (try? StateDirectory(stateDirectory).tag).map { "\($0)-doctor" } ?? "doctor"
-        let any = GroupLimits(memoryBytes: 64 << 20, processes: 64, cpuPercent: 100)
-        let groups = ControlGroups(GroupMounts.find(tag: tag), sandbox: any, server: any)
+        let groups = ControlGroups(GroupMounts.find(tag: tag))
         defer { groups?.removeAll() }
         var works: [String] = []
         do {
             if let groups {
-                try groups.make(sandbox: "doctor").remove()
+                try groups.make(sandbox: "doctor", ResourceLimits()).remove()
                 for hierarchy in groups.hierarchies where !hierarchy.controllers.isEmpty {
                     works += hierarchy.controllers.map {
                         "\($0.rawValue) (v\(hierarchy.isUnified ? 2 : 1))"

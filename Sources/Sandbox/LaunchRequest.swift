@@ -1,3 +1,5 @@
+import System
+
 /// A server to start: what it is, with what, and for whom.
 public struct LaunchRequest: Sendable {
     public enum Program: Sendable, Equatable {
@@ -21,6 +23,8 @@ public struct LaunchRequest: Sendable {
     /// Paths of the host that the server is to see at the same place, besides those in its arguments. What may
     /// not be shown is left out.
     public var paths: [String] = []
+    /// Nil: those of the workshop.
+    public var resources: ResourceLimits?
 
     public init(
         program: Program, arguments: [String], environment: [(String, String)], sandboxID: String,

@@ -28,25 +28,17 @@ public enum SandboxLimits {
     public static let firstUser: UInt32 = 200_000
     public static let users: UInt32 = 16_384
 
-    /// Descriptors of one server.
-    public static let openFiles: UInt64 = 4096
-    /// Processes and threads of one sandbox, when it has a user id of its own.
-    public static let processes: UInt64 = 1024
-    /// Bytes of memory of one server and of a sandbox: a browser with a few pages needs about 1 GiB.
-    public static let serverMemoryBytes: UInt64 = 2 << 30
-    public static let sandboxMemoryBytes: UInt64 = 4 << 30
-    /// Processes and threads of one server; Node has about 11, a browser 150.
-    public static let serverProcesses: UInt64 = 512
-    /// Hundredths of a CPU.
-    public static let serverCPUPercent: UInt64 = 200
-    public static let sandboxCPUPercent: UInt64 = 400
     /// Connections that wait to be accepted inside a sandbox.
     static let insideBacklog = 64
     /// Looks at a sandbox's control groups until they are empty, and milliseconds between two.
     static let groupRemovals = 200
     static let groupRemovalMilliseconds = 10
-    /// Bytes of one file that a server writes.
-    public static let fileBytes: UInt64 = 4 << 30
+    /// Bytes that a group's memory may stay below its limit when that is what the kernel kills for: it charges in
+    /// batches, one for each CPU.
+    static let memorySlackBytes: UInt64 = 4 << 20
+    /// Bytes of a workspace for each file and directory that it may hold: 131072 of them in 1 GiB, of which each
+    /// takes about 1 KiB of the kernel's memory.
+    static let workspaceBytesPerFile: UInt64 = 8 * 1024
     /// Bytes of a server's `/tmp`, of its `/dev/shm`, each in memory.
     public static let temporaryBytes = 256 << 20
     public static let sharedMemoryBytes = 64 << 20

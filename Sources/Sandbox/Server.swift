@@ -69,13 +69,16 @@ struct Server: Sendable {
     }
 
     private func limits(_ configuration: WorkshopConfiguration) -> [(resource: Int32, value: UInt64)] {
+        let resources = request.resources ?? configuration.resources
         var limits: [(resource: Int32, value: UInt64)] = [
-            (Int32(RLIMIT_NOFILE.rawValue), configuration.openFiles),
+            (Int32(RLIMIT_NOFILE.rawValue), resources[.serverOpenFiles]),
             (Int32(RLIMIT_CORE.rawValue), 0),
-            (Int32(RLIMIT_FSIZE.rawValue), configuration.fileBytes),
+            (Int32(RLIMIT_FSIZE.rawValue), resources[.serverFileSize]),
         ]
         // The kernel counts processes by user: only one with its own sandbox alone can be held to a number.
-        if user != nil { limits.append((Int32(__RLIMIT_NPROC.rawValue), configuration.processes)) }
+        if user != nil {
+            limits.append((Int32(__RLIMIT_NPROC.rawValue), resources[.sandboxProcesses]))
+        }
         if let bytes = configuration.addressSpaceBytes { limits.append((Int32(RLIMIT_AS.rawValue), bytes)) }
         return limits
     }

@@ -75,6 +75,9 @@ public final class SpawnedChild: Sendable {
         }
     }
 
+    /// How often it met its limits until now, or until its end.
+    public var hits: LimitHits { group?.hits ?? LimitHits() }
+
     /// How it ended, once and only when nothing of it is left; nil before.
     public func reap() -> ChildExitStatus? {
         guard !isReaped.load(ordering: .acquiring) else { return nil }
@@ -99,7 +102,8 @@ public final class SpawnedChild: Sendable {
         isReaped.store(true, ordering: .releasing)
         // Somebody else has reaped it: it has ended, but how is not known.
         var status = result < 0 ? ChildExitStatus(code: -1) : ChildExitStatus(exit, isRelayed: true)
-        status.limit = group?.verdict
+        if status.signal == SIGXFSZ { group?.note(.serverFileSize) }
+        status.limit = group?.verdict(hits, signal: status.signal)
         group?.remove()
         return status
     }

@@ -20,6 +20,7 @@ public final class Workshop: Sendable {
     /// Nil where sandboxes have the host's network.
     let networks: SandboxNetworks?
     private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
+    private let counts = JobQueue(name: "counts", threads: 1)
     /// Guards the making of a sandbox's directories, which its servers' launches do at the same time.
     private let making = Mutex(())
 
@@ -91,14 +92,7 @@ public final class Workshop: Sendable {
     private static func makeGroups(_ configuration: WorkshopConfiguration, _ state: StateDirectory)
         -> ControlGroups?
     {
-        let sandbox = GroupLimits(
-            memoryBytes: configuration.sandboxMemoryBytes, processes: configuration.processes,
-            cpuPercent: configuration.sandboxCPUPercent)
-        let server = GroupLimits(
-            memoryBytes: min(configuration.serverMemoryBytes, configuration.sandboxMemoryBytes),
-            processes: min(configuration.serverProcesses, configuration.processes),
-            cpuPercent: min(configuration.serverCPUPercent, configuration.sandboxCPUPercent))
-        let groups = ControlGroups(GroupMounts.find(tag: state.tag), sandbox: sandbox, server: server)
+        let groups = ControlGroups(GroupMounts.find(tag: state.tag))
         guard configuration.ownsSandboxes else { return groups }
         let missing = GroupController.allCases.filter { groups?.controllers.contains($0) != true }
         if !missing.isEmpty {
@@ -143,14 +137,17 @@ public final class Workshop: Sendable {
     private func start(_ request: LaunchRequest, _ package: InstalledPackage) throws(LaunchFailure)
         -> SpawnedChild
     {
-        let user = try prepare(request.sandboxID)
+        let resources = request.resources ?? configuration.resources
+        let user = try prepare(request.sandboxID, resources)
         let command = try package.command(for: request)
         try checkVisible(command, package)
         let server = Server(request: request, package: package, command: command, user: user)
         var plan = server.plan(starter, paths: paths, configuration)
         do {
             plan.network = try networks?.descriptor(of: request.sandboxID)
-            plan.group = try groups?.make(sandbox: request.sandboxID)
+            plan.group = try groups?.make(
+                sandbox: request.sandboxID, resources,
+                workspace: hasSize(resources) ? state.workspace(request.sandboxID) : nil)
             return try starter.start(plan)
         } catch {
             plan.group?.remove()
@@ -172,7 +169,7 @@ public final class Workshop: Sendable {
     }
 
     /// The sandbox's user and directories, made for its first server.
-    private func prepare(_ sandbox: String) throws(LaunchFailure) -> UInt32? {
+    private func prepare(_ sandbox: String, _ resources: ResourceLimits) throws(LaunchFailure) -> UInt32? {
         guard Self.isPlainName(sandbox) else { throw LaunchFailure(message: "\(sandbox) is no sandbox id.") }
         var user: UInt32?
         if let users {
@@ -185,14 +182,16 @@ public final class Workshop: Sendable {
             user = leased
         }
         do {
-            try making.withLock { _ throws(Errno) in try makeDirectories(sandbox, user) }
+            try making.withLock { _ throws(Errno) in try makeDirectories(sandbox, user, resources) }
         } catch {
             throw LaunchFailure(message: "The sandbox's directory could not be made: \(error).")
         }
         return user
     }
 
-    private func makeDirectories(_ sandbox: String, _ user: UInt32?) throws(Errno) {
+    private func makeDirectories(
+        _ sandbox: String, _ user: UInt32?, _ resources: ResourceLimits
+    ) throws(Errno) {
         let workspace = state.workspace(sandbox)
         if Files.isDirectory(workspace) { return }
         try Files.makeDirectories(state.sandbox(sandbox), mode: 0o711)
@@ -202,13 +201,25 @@ public final class Workshop: Sendable {
         if let user {
             try Errno.check(
                 ce_lchown(workspace, Int64(user), Int64(user)), "giving the workspace to its user")
-            if let bytes = configuration.workspaceBytes {
-                let result = ce_mount_memory(workspace, bytes, Int64(user), Int64(user))
+            if hasSize(resources) {
+                let bytes = resources[.sandboxDisk]
+                let files = bytes / SandboxLimits.workspaceBytesPerFile
+                let result = ce_mount_memory(workspace, bytes, files, Int64(user), Int64(user))
                 // A directory that stays would be taken for a finished workspace.
                 if result < 0 { rmdir(workspace) }
                 try Errno.check(result, "mounting the workspace")
             }
         }
+    }
+
+    /// Mounting needs root; without jails a server could leave its workspace anyway.
+    private func hasSize(_ resources: ResourceLimits) -> Bool {
+        users != nil && resources[.sandboxDisk] > 0
+    }
+
+    /// How often servers met their limits. `done` runs on a thread for such questions.
+    public func countHits(_ done: @escaping @Sendable (LimitHits) -> Void) {
+        counts.submit { done(self.groups?.ledger.total ?? LimitHits()) }
     }
 
     // MARK: Removal

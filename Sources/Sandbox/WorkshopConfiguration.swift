@@ -1,3 +1,5 @@
+import System
+
 /// How servers are kept apart.
 public enum IsolationChoice: String, Sendable, CaseIterable {
     /// bubblewrap, or an error that says why it does not work. Never silently none.
@@ -31,23 +33,12 @@ public struct WorkshopConfiguration: Sendable {
     /// Binds a server to the CPU of its loop: pipes between two cores cost 2.8 times as much CPU as on one.
     /// Turn it off where single servers need more than one core.
     public var pinsServers = true
-    public var openFiles = SandboxLimits.openFiles
-    public var processes = SandboxLimits.processes
-    public var fileBytes = SandboxLimits.fileBytes
+    /// Of a sandbox and a server whose launch does not say; held by control groups where this process may make
+    /// them, by rlimits else.
+    public var resources = ResourceLimits()
     /// Bytes of address space of a server; nil is no limit. Node reserves tens of gigabytes that it never uses.
     public var addressSpaceBytes: UInt64?
     public var temporaryBytes = SandboxLimits.temporaryBytes
-    /// Bytes of a sandbox's `/workspace`, which is then in memory and counts as its servers'; needs root. Nil: it
-    /// is on the disk of the state directory, where `fileBytes` limits each file and nothing their number.
-    public var workspaceBytes: UInt64?
-    /// Of one server, held by control groups where this process may make them: bytes of memory with what it keeps
-    /// in `/tmp`, processes and threads, and hundredths of a CPU.
-    public var serverMemoryBytes = SandboxLimits.serverMemoryBytes
-    public var serverProcesses = SandboxLimits.serverProcesses
-    public var serverCPUPercent = SandboxLimits.serverCPUPercent
-    /// The same of all servers of a sandbox together, besides `processes`.
-    public var sandboxMemoryBytes = SandboxLimits.sandboxMemoryBytes
-    public var sandboxCPUPercent = SandboxLimits.sandboxCPUPercent
 
     public init(stateDirectory: String, isolation: IsolationChoice = .auto) {
         self.stateDirectory = stateDirectory

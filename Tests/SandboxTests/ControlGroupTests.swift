@@ -17,7 +17,7 @@ struct ControlGroupTests {
         "a server that takes more memory than its limit is killed, and its exit says why",
         .enabled(if: has(.memory)), arguments: WorkshopTests.both)
     func memoryBomb(isolation: IsolationChoice) throws {
-        let scene = try Scene(isolation) { $0.serverMemoryBytes = 64 << 20 }
+        let scene = try Scene(isolation) { $0.resources[.serverMemory] = 64 << 20 }
         let server = try scene.python("x = []\nwhile True: x.append(bytearray(1 << 20))")
         let status = try #require(server.exit())
         #expect(status.signal == SIGKILL)
@@ -26,7 +26,7 @@ struct ControlGroupTests {
 
     @Test("what a server writes to /tmp counts as its memory", .enabled(if: has(.memory)))
     func temporaryFiles() throws {
-        let scene = try Scene(.bubblewrap) { $0.serverMemoryBytes = 48 << 20 }
+        let scene = try Scene(.bubblewrap) { $0.resources[.serverMemory] = 48 << 20 }
         let server = try scene.shell("exec dd if=/dev/zero of=/tmp/x bs=1M count=100")
         #expect(server.exit()?.limit == "out of memory: the limit is 48 MiB")
     }
@@ -35,7 +35,7 @@ struct ControlGroupTests {
         "a fork bomb ends at the limit of processes, and nothing of it is left",
         .enabled(if: has(.pids)), arguments: WorkshopTests.both)
     func forkBomb(isolation: IsolationChoice) throws {
-        let scene = try Scene(isolation) { $0.serverProcesses = 40 }
+        let scene = try Scene(isolation) { $0.resources[.serverProcesses] = 40 }
         let mark = "8769\(UInt32.random(in: 10_000...99_999))"
         let server = try scene.python(
             """
@@ -57,9 +57,46 @@ struct ControlGroupTests {
         #expect(processes(with: mark).isEmpty)
     }
 
+    @Test("each launch may have limits of its own, and hits are counted", .enabled(if: has(.pids)))
+    func ofALaunch() throws {
+        let scene = try Scene(.bubblewrap)
+        var resources = ResourceLimits()
+        resources[.serverProcesses] = 12
+        resources[.serverOpenFiles] = 77
+        let script =
+            "ulimit -n; i=0; while [ $i -lt 30 ]; do sleep 1000 & i=$((i+1)); done 2>/dev/null; echo; read x"
+        let server = try scene.launch(.command(["/bin/bash", "-c", script]), resources: resources)
+        #expect(server.line() == "77")
+        // bash tries for a while, and gives up.
+        #expect(server.exit() != nil)
+        #expect(server.child.hits[.serverProcesses] > 0)
+        let total = Answer<LimitHits>()
+        scene.workshop.countHits { total.give($0) }
+        #expect(total.wait()[.serverProcesses] == server.child.hits[.serverProcesses])
+    }
+
+    @Test("a file that grows too large ends its server with the reason", .enabled(if: has(.pids)))
+    func fileSize() throws {
+        let scene = try Scene(.bubblewrap) { $0.resources[.serverFileSize] = 1 << 20 }
+        let server = try scene.shell("exec dd if=/dev/zero of=/workspace/x bs=64k count=100")
+        #expect(
+            server.exit()?.description
+                == "killed by SIGXFSZ, a file became too large: the limit is 1 MiB")
+        #expect(server.child.hits[.serverFileSize] == 1)
+    }
+
+    @Test("a full workspace is counted", .enabled(if: has(.pids)))
+    func fullWorkspace() throws {
+        let scene = try Scene(.bubblewrap) { $0.resources[.sandboxDisk] = 1 << 20 }
+        let server = try scene.shell(
+            "dd if=/dev/zero of=/workspace/x bs=64k count=100 2>/dev/null; echo; read x")
+        #expect(server.line() == "")
+        #expect(server.child.hits[.sandboxDisk] == 1)
+    }
+
     @Test("all servers of a sandbox share its limit", .enabled(if: has(.memory)))
     func sandboxLimit() throws {
-        let scene = try Scene(.bubblewrap) { $0.sandboxMemoryBytes = 100 << 20 }
+        let scene = try Scene(.bubblewrap) { $0.resources[.sandboxMemory] = 100 << 20 }
         let id = Scene.newID()
         let script = "x = bytearray(64 << 20)\nprint('has it', flush=True)\ninput()"
         let first = try scene.python(script, sandbox: id)
@@ -73,7 +110,7 @@ struct ControlGroupTests {
 
     @Test("CPU time is limited", .enabled(if: has(.cpu)))
     func cpu() throws {
-        let scene = try Scene(.bubblewrap) { $0.serverCPUPercent = 30 }
+        let scene = try Scene(.bubblewrap) { $0.resources[.serverCPUs] = 30 }
         let server = try scene.shell("echo ready; read x")
         #expect(server.line() == "ready")
         let text = try #require(scene.groupFiles(server.sandbox, "cpu.cfs_quota_us", "cpu.max").first)
@@ -91,7 +128,7 @@ struct ControlGroupTests {
             // A server that all CPUs are not too much for has nothing to be held by alone.
             let isShared =
                 !hierarchy.isUnified && hierarchy.controllers == [.cpu]
-                && SandboxLimits.serverCPUPercent >= GroupLimits.machinePercent
+                && ResourceLimit.serverCPUs.standard >= GroupLimits.machinePercent
             #expect(try Files.list(directory).contains("1") != isShared, "\(directory)")
         }
         server.child.kill()
@@ -159,8 +196,7 @@ struct ControlGroupTests {
     @Test("a host without control groups has none")
     func none() {
         #expect(GroupMounts.hierarchies(mounts: "", own: "", tag: "t") { _ in "" }.isEmpty)
-        let limits = GroupLimits(memoryBytes: 1, processes: 1, cpuPercent: 1)
-        #expect(ControlGroups([], sandbox: limits, server: limits) == nil)
+        #expect(ControlGroups([]) == nil)
     }
 }
 

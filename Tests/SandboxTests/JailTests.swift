@@ -92,7 +92,8 @@ struct JailTests {
 
     @Test("a server has limits")
     func limits() throws {
-        let server = try Scene(.bubblewrap) { $0.openFiles = 321 }.shell("ulimit -n; ulimit -c")
+        let server = try Scene(.bubblewrap) { $0.resources[.serverOpenFiles] = 321 }.shell(
+            "ulimit -n; ulimit -c")
         #expect(server.output == "321\n0\n")
     }
 
@@ -100,7 +101,7 @@ struct JailTests {
         "a workspace with a size is full there, for the whole sandbox, and goes with it",
         .enabled(if: geteuid() == 0))
     func workspaceSize() throws {
-        let scene = try Scene(.bubblewrap) { $0.workspaceBytes = 8 << 20 }
+        let scene = try Scene(.bubblewrap) { $0.resources[.sandboxDisk] = 8 << 20 }
         let id = Scene.newID()
         func fill(_ name: String) throws -> String {
             let script =
@@ -110,6 +111,12 @@ struct JailTests {
         #expect(try fill("first") == "kept\n")
         #expect(try scene.shell("wc -c < /workspace/first", sandbox: id).output == "6000000\n")
         #expect(try fill("second") == "full\n")
+        let many =
+            "i=0; while [ $i -lt 2000 ]; do true 2>/dev/null > /workspace/f$i || break; i=$((i+1)); done; echo $i"
+        scene.remove(id)
+        // One file for each 8 KiB, of which the directory itself is one.
+        #expect(
+            Int(try scene.shell(many, sandbox: id).output.dropLast()).map { $0 < 1024 && $0 > 1000 } == true)
         scene.remove(id)
         #expect(!Files.exists(scene.workshop.state.sandbox(id)))
         let mounts = try Files.read("/proc/self/mounts", limit: 1 << 20)

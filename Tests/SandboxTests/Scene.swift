@@ -36,12 +36,13 @@ final class Scene {
 
     func launch(
         _ program: LaunchRequest.Program, sandbox: String = Scene.newID(), arguments: [String] = [],
-        environment: [(String, String)] = []
+        environment: [(String, String)] = [], resources: ResourceLimits? = nil
     ) throws -> Running {
         let answer = Answer<Result<SpawnedChild, LaunchFailure>>()
-        let request = LaunchRequest(
+        var request = LaunchRequest(
             program: program, arguments: arguments, environment: environment, sandboxID: sandbox,
             serverName: "test", cpu: nil)
+        request.resources = resources
         workshop.launch(request, token: LaunchToken(), installed: {}, done: { answer.give($0) })
         return Running(try answer.wait().get(), sandbox: sandbox, scene: self)
     }

@@ -18,6 +18,7 @@ struct CheckConfig: ParsableCommand {
               allowed-origins: [https://app.example.com]
               allowed-hosts: [mcp.example.com]
               allow-custom-servers: false
+              server-memory: 2GiB..8GiB
               limits: {call-seconds: 300, sandboxes: 4000}
 
             Relative paths in it start from the folder of the file. To check one:

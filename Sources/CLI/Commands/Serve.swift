@@ -99,6 +99,8 @@ struct ServeFlags: ParsableArguments {
     @Option(help: .init("Form of log lines on stderr. (default: text)", valueName: "text|json"))
     var logFormat: String?
 
+    @OptionGroup var resources: ResourceFlags
+
     func validate() throws {
         _ = try settings()
         if (tlsCert == nil) != (tlsKey == nil) {
@@ -112,13 +114,14 @@ struct ServeFlags: ParsableArguments {
 
     private func settings() throws -> Settings {
         var settings = Settings()
-        let given: [(String, [String?])] = [
+        var given: [(String, [String?])] = [
             ("listen", listen), ("admin-listen", [adminListen]), ("public-url", [publicURL]),
             ("domain", [domain]), ("workers", [workers]), ("poller", [poller]), ("state-dir", [stateDir]),
             ("isolation", [isolation]), ("network", [network]), ("api-key-file", [apiKeyFile]),
             ("tls-cert", [tlsCert]),
             ("tls-key", [tlsKey]), ("log-level", [logLevel]), ("log-format", [logFormat]),
         ]
+        given += resources.given.map { ($0.rawValue, [$1]) }
         for (name, values) in given {
             for value in values.compactMap({ $0 }) {
                 do throws(SettingMistake) {

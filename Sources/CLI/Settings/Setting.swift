@@ -1,5 +1,6 @@
 import Gateway
 import Sandbox
+import System
 import Telemetry
 
 /// A value that a setting cannot take; `message` continues "NAME: ".
@@ -31,7 +32,15 @@ struct Setting: Sendable {
     static func named(_ name: String) -> Setting? { all.first { $0.name == name } }
 
     /// Everything but what has a form of its own in the file: `tls` and `limits`.
-    static let all: [Setting] = [
+    static let all: [Setting] = general + ResourceLimit.allCases.map(resource)
+
+    private static func resource(_ limit: ResourceLimit) -> Setting {
+        one(limit.rawValue) { (text, _, settings) throws(SettingMistake) in
+            settings.resources[limit] = try ResourceSetting.read(text, limit)
+        }
+    }
+
+    private static let general: [Setting] = [
         list("listen") { (text, _, settings) throws(SettingMistake) in
             let address = try SettingValue.address(text)
             guard settings.listen?.contains(address) != true else {

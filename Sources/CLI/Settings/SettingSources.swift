@@ -74,6 +74,7 @@ struct SettingSources: Sendable {
         configuration.allowedPrivateRemotes = settings.allowedPrivateRemotes ?? []
         configuration.allowsCustomServers = settings.allowsCustomServers
         configuration.limits = settings.limits ?? configuration.limits
+        configuration.resources = ResourcePolicy(settings.resources)
         if let file = settings.apiKeyFile {
             configuration.apiKeys = try OperatorKeys.read(file: file)
         } else {

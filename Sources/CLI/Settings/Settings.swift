@@ -1,5 +1,6 @@
 import Gateway
 import Sandbox
+import System
 import Telemetry
 
 /// What one source (flags, environment, file) says; nil where it says nothing.
@@ -31,6 +32,7 @@ struct Settings: Sendable, Equatable {
     var allowedPrivateRemotes: [String]?
     var allowsCustomServers: Bool?
     var limits: GatewayConfiguration.AdjustableLimits?
+    var resources: [ResourceLimit: ResourceSetting] = [:]
 
     /// These settings, and for what they do not say, those of `base`.
     func over(_ base: Settings) -> Settings {
@@ -56,6 +58,7 @@ struct Settings: Sendable, Equatable {
         merged.allowedPrivateRemotes = allowedPrivateRemotes ?? base.allowedPrivateRemotes
         merged.allowsCustomServers = allowsCustomServers ?? base.allowsCustomServers
         merged.limits = limits ?? base.limits
+        merged.resources = base.resources.merging(resources) { $1 }
         return merged
     }
 }

@@ -16,10 +16,6 @@ public struct ControlConfiguration: Sendable {
     public var nodeName = "local"
     public var check: Check
     public var limits = ControlLimits()
-    /// What listings say of a sandbox's size; the official clients require the fields.
-    public var cpuCount = 1
-    public var memoryMB = 512
-    public var diskSizeMB = 1024
     /// Told of every sandbox that begins and ends, on the control thread. Never carries a secret.
     public var observe: @Sendable (ControlEvent) -> Void = { _ in }
 

@@ -14,6 +14,7 @@ extension ControlPlane {
         let servers = try check(body.mcp)
         try admit(owner)
         let record = add(body, owner)
+        record.resources = servers.options.resources
         if let key {
             idempotency.begin(key, bodyDigest: bodyDigest, sandbox: record.id, now: clock.now())
             idempotencyKeys[record.id] = key

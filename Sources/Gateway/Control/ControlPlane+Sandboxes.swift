@@ -40,6 +40,7 @@ extension ControlPlane {
         object["domain"] = configuration.domain.map(JSONValue.string) ?? .null
         object["mcpUrl"] = .string(mcpURL(record))
         object["mcp"] = ["servers": .array(statuses.map(\.json))]
+        object["limits"] = record.resources.json
         let body = JSONValue.object(object).serialized()
         plane.answer(exchange, ControlResponse(status: 200, body: body))
     }
@@ -88,13 +89,24 @@ extension ControlPlane {
         object["clientID"] = .string(configuration.nodeName)
         object["startedAt"] = .string(WallClock.iso8601(unixMilliseconds: record.startedMilliseconds))
         object["endAt"] = .string(WallClock.iso8601(unixMilliseconds: record.endMilliseconds))
-        object["cpuCount"] = .integer(configuration.cpuCount)
-        object["memoryMB"] = .integer(configuration.memoryMB)
-        object["diskSizeMB"] = .integer(configuration.diskSizeMB)
+        // E2B's clients require whole numbers.
+        let resources = record.resources
+        object["cpuCount"] = .integer(Int(clamping: (resources[.sandboxCPUs] + 99) / 100))
+        object["memoryMB"] = .integer(Int(clamping: resources[.sandboxMemory] >> 20))
+        object["diskSizeMB"] = .integer(Int(clamping: max(resources[.sandboxDisk] >> 20, 1)))
         object["state"] = .string("running")
         object["envdVersion"] = .string(ControlConfiguration.envdVersion)
         object["metadata"] = .object(metadata)
         return object
+    }
+}
+
+extension ResourceLimits {
+    /// By name, as `$gateway` takes them.
+    var json: JSONValue {
+        var object = JSONObject()
+        for limit in ResourceLimit.allCases { object[limit.rawValue] = .string(limit.text(of: self[limit])) }
+        return .object(object)
     }
 }
 
@@ -109,6 +121,13 @@ extension ServerStatus {
         object["tools"] = .integer(tools)
         if let pid { object["pid"] = .integer(Int(pid)) }
         object["restarts"] = .integer(restarts)
+        if !limitHits.isEmpty {
+            var hits = JSONObject()
+            for limit in ResourceLimit.allCases where limitHits[limit] > 0 {
+                hits[limit.rawValue] = .integer(Int(clamping: limitHits[limit]))
+            }
+            object["limitHits"] = .object(hits)
+        }
         if let lastError { object["lastError"] = .string(lastError) }
         if !stderrTail.isEmpty { object["stderrTail"] = .array(stderrTail.map(JSONValue.string)) }
         return .object(object)

@@ -28,6 +28,7 @@ extension ControlPlane {
     /// Replaces the set of servers without ending the sandbox. What waits for the old set now waits for this.
     func setServers(_ record: SandboxRecord, _ mcp: JSONValue, _ servers: CheckedServers) {
         record.configurationDigest = Self.configurationDigest(mcp)
+        record.resources = servers.options.resources
         record.epoch += 1
         record.isSettled = false
         let id = record.id

@@ -49,6 +49,8 @@ final class SandboxRecord {
     /// not kept, because it holds secrets.
     var configurationDigest: [UInt8]?
 
+    /// What its servers may use.
+    var resources = ResourceLimits()
     /// Counts sets of servers, so that a late `ready` of an older set settles nothing.
     var epoch = 0
     /// True when every server of the current set is ready or has failed.

@@ -81,16 +81,30 @@ extension Backend {
         state.shared.noteAsking(launchKey)
     }
 
-    /// Tools of some SDKs fail with a sentence when their client has not declared what they need.
-    func watchForMissedClient(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard !leases.hasAsked, call.kind == .call else { return }
+    /// Clients of the older era get a process of that era, in which it can ask them. The call that showed it has
+    /// run, and is not run again.
+    private func openBackChannel() {
+        learnAsking()
+        startMirror()
+    }
+
+    /// Tools of some SDKs fail with a sentence when their client has not declared what they need, or when they ask
+    /// in the older era's way during a request of the newer.
+    func watchForMissedClient(
+        _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
+    ) {
+        guard !leases.hasAsked || era == .modern, call.kind == .call, era == .legacy || !call.isModern
+        else { return }
         let declared = call.session?.capabilities ?? call.bridged?.capabilities ?? []
         guard !leases.wanted(declared).isEmpty else { return }
         let said = envelope.kind == .failure ? envelope.error.of(line) : envelope.result.of(line)
         guard envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#) else {
             return
         }
-        if Leases.missesClient(said) { learnAsking() }
+        switch era {
+        case .legacy: if Leases.missesClient(said) { learnAsking() }
+        case .modern: if Leases.missesBackChannel(said) { openBackChannel() }
+        }
     }
 }
 

@@ -6,7 +6,8 @@ import Wire
 /// What a remote server's link tells its backend: the same states as those of a process.
 extension Backend {
     /// The server has said what it is: after the start, after a failure, or after a lost session.
-    func remoteServes(_ profile: ChildProfile) {
+    func remoteServes(_ link: RemoteLink, _ profile: ChildProfile) {
+        guard link === main else { return mirrorServes(link, profile) }
         main?.profile = profile
         main?.isServing = true
         knownEra = main?.era
@@ -19,6 +20,7 @@ extension Backend {
         case .starting: readLists()
         case .resolving, .failed, .needsAuth, .stopping, .stopped: return
         }
+        startMirror()
     }
 
     /// Notifications may have been missed.
@@ -30,7 +32,8 @@ extension Backend {
     }
 
     /// It cannot be reached, and is tried again.
-    func remoteDown(_ reason: String) {
+    func remoteDown(_ link: RemoteLink, _ reason: String) {
+        guard link === main else { return mirrorDown(link, isFinal: false) }
         main?.isServing = false
         let served = readySince.map { state.loop.now.milliseconds(since: $0) } ?? 0
         exitsInARow = served >= Limits.steadySeconds * 1000 ? 1 : exitsInARow + 1
@@ -47,18 +50,21 @@ extension Backend {
     }
 
     /// It will never be what is configured.
-    func remoteGaveUp(_ reason: String) { settle(.failed, reason) }
+    func remoteGaveUp(_ link: RemoteLink, _ reason: String) {
+        link === main ? settle(.failed, reason) : mirrorDown(link, isFinal: true)
+    }
 
     /// - Parameters:
     ///   - url: without its query, which may be a credential.
     ///   - challenge: the server's `WWW-Authenticate`; it may name where a token is to be had (RFC 9728).
-    func remoteNeedsAuthorization(_ url: String, _ challenge: String) {
+    func remoteNeedsAuthorization(_ link: RemoteLink, _ url: String, _ challenge: String) {
+        guard link === main else { return mirrorDown(link, isFinal: true) }
         var reason = "\(url) wants authorization: its token or headers are missing or refused"
         if !challenge.isEmpty { reason += "; it says: \(challenge.prefix(Limits.challengeCharacters))" }
         settle(.needsAuth, reason)
     }
 
-    private func settle(_ end: Phase, _ reason: String) {
+    func settle(_ end: Phase, _ reason: String) {
         guard phase != .stopping, phase != .stopped else { return }
         phase = end
         main?.isServing = false

@@ -40,7 +40,7 @@ final class Backend: TimerTarget {
     /// Nil once the server has stopped.
     private(set) var main: ServerLink?
     /// Non-nil while clients of the older era have a process of their own.
-    private(set) var mirror: ChildLink?
+    private(set) var mirror: ServerLink?
     /// Processes that may ask, by their slot in `leases`.
     var interactive: [Int: ChildLink] = [:]
     /// Such processes whose slot another one has taken, until they are gone.
@@ -163,13 +163,13 @@ final class Backend: TimerTarget {
     private func openRemote() -> Bool {
         guard case .remote(let endpoint) = plan.source, endpoint.needsOAuth == nil else { return false }
         do throws(RemoteURL.Fault) {
-            let link = try RemoteLink(endpoint, eraPlan, of: self)
+            let link = try RemoteLink(endpoint, eraPlan, .main, of: self)
             link.incarnation = nextIncarnation()
             main = link
             phase = .starting
             link.start()
         } catch {
-            remoteGaveUp("\(error.reason)")
+            settle(.failed, "\(error.reason)")
         }
         return true
     }
@@ -292,7 +292,10 @@ final class Backend: TimerTarget {
     /// When its lists are there, and its mirror if it is to have one.
     private func becomeReady() {
         guard phase == .starting, hasLists, main?.isServing == true else { return }
-        if let mirror, !mirror.isServing, !hasNoMirror { return }
+        // Nobody waits for a process that is wanted only as of late, or for a connection that may never come.
+        if plan.options.era == .mirror, let mirror = mirror as? ChildLink, !mirror.isServing, !hasNoMirror {
+            return
+        }
         phase = .ready
         readySince = state.loop.now
         home.serverReady(self)
@@ -312,12 +315,36 @@ final class Backend: TimerTarget {
 
     // MARK: The mirror
 
-    /// `era: mirror`: a server that speaks both gets a second process, for clients of the older era.
-    private func startMirror() {
-        guard plan.options.era == .mirror, main?.era == .modern, mirror == nil, !hasNoMirror else { return }
+    /// `era: mirror`, or a server that asks in the older era's way: one that speaks both gets a second process or
+    /// connection, for clients of the older era.
+    func startMirror() {
+        let isWanted = plan.options.era == .mirror || plan.options.era == .auto && leases.isInteractive
+        guard isWanted, main?.era == .modern, mirror == nil, !hasNoMirror else { return }
+        if case .remote(let endpoint) = plan.source {
+            guard let link = try? RemoteLink(endpoint, .serve(.legacy), .mirror, of: self) else { return }
+            link.incarnation = nextIncarnation()
+            mirror = link
+            return link.start()
+        }
         let link = ChildLink(.mirror, of: self)
         mirror = link
         link.start(.serve(.legacy))
+    }
+
+    /// A remote server's connection for clients of the older era has failed; until it is back, they are served as
+    /// by any other modern server. It tries again by itself, but not for ever.
+    func mirrorDown(_ link: ServerLink, isFinal: Bool) {
+        link.isServing = false
+        _ = mirrorBackoff.next(random: 0)
+        guard isFinal || mirrorBackoff.attempts >= Limits.mirrorAttempts else { return }
+        hasNoMirror = true
+        link.stop()
+    }
+
+    func mirrorServes(_ link: ServerLink, _ profile: ChildProfile) {
+        link.profile = profile
+        link.isServing = true
+        mirrorBackoff.reset()
     }
 
     /// It comes back, unless it has said that it cannot or has tried often enough.
@@ -410,7 +437,7 @@ final class Backend: TimerTarget {
             start()
         case TimerTag.mirror:
             mirrorTimer = .none
-            mirror?.start(.serve(.legacy))
+            (mirror as? ChildLink)?.start(.serve(.legacy))
         default: return
         }
     }

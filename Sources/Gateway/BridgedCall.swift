@@ -17,6 +17,9 @@ final class BridgedCall {
     var name: UInt64 = 0
     /// Of a retry that waits for a parked call: that call. Else none.
     var south = CallID.none
+    /// The last progress that the client was told of: a call that is made again begins anew, and the client's
+    /// numbers must grow (Progress, 2025-11-25).
+    private var progress = -Double.infinity
     /// How often the client was sent to open a URL.
     var visits: UInt32 = 0
 
@@ -26,6 +29,14 @@ final class BridgedCall {
         self.capabilities = capabilities
         self.digest = digest
         self.request = request
+    }
+
+    /// Whether the progress that a line tells of is news; takes note of it.
+    func isNews(_ line: UnsafeRawBufferPointer) -> Bool {
+        let told = (try? JSONValue.parse(line))?["params"]?["progress"]?.doubleValue
+        guard let told, told > progress else { return false }
+        progress = told
+        return true
     }
 
     /// Of a modern client's request to a legacy server.

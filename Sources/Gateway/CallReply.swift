@@ -165,6 +165,7 @@ extension LoopState {
     func progress(_ id: CallID, _ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard let call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
         if call.isParked { return backend.home.parkedProgress(id, envelope, line) }
+        if let bridged = call.bridged, bridged.request != nil, !bridged.isNews(line) { return }
         sendProgress(id, envelope, line)
     }
 

@@ -144,7 +144,7 @@ extension ServerLink {
                 state.say(call) { Pushes.writeCancelled(pushed, into: &$0) }
             }
         }
-        if era == .legacy { backend.watchForMissedClient(call, envelope.pointee, line) }
+        backend.watchForMissedClient(call, envelope.pointee, line, of: era)
         state.reply(call, envelope, line, server: era)
     }
 

@@ -478,6 +478,43 @@ def test_a_server_that_checks_what_its_client_can_is_given_such_a_client(gateway
         assert asked and json.loads(text_of(message["result"])) == accept()
 
 
+def test_a_server_that_asks_in_the_older_way_gets_a_process_that_can(gateway):
+    """It speaks both eras, and is spoken to in the newer one until it has shown that its tools need the older."""
+    server = {"fix": fixture(new_mark(), "--era", "dual", "--push-only")}
+    with gateway.create(server) as sandbox, sandbox.legacy(capabilities=ALL) as client:
+        assert sandbox.server("fix")["era"] == "modern"
+        message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
+        assert not asked and "back-channel" in text_of(message["result"])
+        wait_until(lambda: sandbox.server("fix")["era"] == "mirror", 10, "a second process serves")
+        message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
+        assert asked and json.loads(text_of(message["result"])) == accept()
+        with sandbox.modern(capabilities=ALL) as other:
+            assert "back-channel" in text_of(other.call("fix_confirm", {"question": "?"}))
+
+
+def test_a_modern_server_that_asks_in_the_older_way_stays_what_it_is(gateway):
+    server = {"fix": fixture(new_mark(), "--era", "modern", "--push-only")}
+    with gateway.create(server) as sandbox, sandbox.legacy(capabilities=ALL) as client:
+        for _ in range(3):
+            message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
+            assert not asked and "back-channel" in text_of(message["result"])
+        found = sandbox.server("fix")
+        assert (found["state"], found["era"], found["restarts"]) == ("ready", "modern", 0)
+
+
+def test_progress_grows_when_a_call_is_made_again(server):
+    with server.legacy(capabilities=ALL) as client:
+        params = {"name": "fix_quiz", "arguments": {"count": 3}, "_meta": {"progressToken": "p"}}
+        told = []
+        with client.stream("tools/call", params, 6) as stream:
+            while (event := stream.next()) is not None:
+                if event.json.get("method") == "notifications/progress":
+                    told.append(event.json["params"]["progress"])
+                elif "method" in event.json:
+                    client.give(event.json["id"], accept())
+        assert told == sorted(set(told)) and len(told) >= 3
+
+
 def test_an_interactive_process_that_dies(gateway):
     mark = new_mark()
     server = {"fix": fixture(mark)} | options(interactive="always")

@@ -76,7 +76,7 @@ extension RemoteLink {
         let actions = client.stop()
         isStopped = true
         waiting.removeAll()
-        backend.remoteGaveUp(text)
+        backend.remoteGaveUp(self, text)
         for action in actions { if case .close(let exchange) = action { drop(exchange) } }
         cancelTimer()
     }

@@ -33,7 +33,9 @@ final class RemoteLink: ServerLink, TimerTarget {
     private var timer = TimerID.none
     private var timerDue = Instant(nanoseconds: .max)
 
-    init(_ endpoint: RemoteEndpoint, _ plan: EraPlan, of backend: Backend) throws(RemoteURL.Fault) {
+    init(
+        _ endpoint: RemoteEndpoint, _ plan: EraPlan, _ role: Role, of backend: Backend
+    ) throws(RemoteURL.Fault) {
         loop = backend.state.loop
         url = try RemoteURL(endpoint.url)
         headers = endpoint.headers
@@ -41,7 +43,7 @@ final class RemoteLink: ServerLink, TimerTarget {
             url: url, plan: plan, client: .gateway,
             capabilities: backend.plan.options.interactive == .never ? [] : Self.declared,
             isOldTransport: endpoint.transport == .sse)
-        super.init(.main, of: backend)
+        super.init(role, of: backend)
     }
 
     /// What a server of the older era is told that its clients can be asked. What it asks comes in the response to
@@ -63,7 +65,8 @@ final class RemoteLink: ServerLink, TimerTarget {
 
     /// Gives the session back; nobody waits for the answer.
     override func stop() {
-        guard !isStopped else { return }
+        // One that was refused has nothing left to end.
+        guard !isStopped else { return backend.linkStopped(self) }
         isStopped = true
         listen.stopped()
         perform(client.stop())
@@ -150,9 +153,9 @@ final class RemoteLink: ServerLink, TimerTarget {
         default: return
         }
         switch action {
-        case .down(let reason): backend.remoteDown(reason)
-        case .gaveUp(let reason): backend.remoteGaveUp(reason)
-        case .needsAuthorization(let challenge): backend.remoteNeedsAuthorization(shownURL, challenge)
+        case .down(let reason): backend.remoteDown(self, reason)
+        case .gaveUp(let reason): backend.remoteGaveUp(self, reason)
+        case .needsAuthorization(let challenge): backend.remoteNeedsAuthorization(self, shownURL, challenge)
         default: return
         }
     }
@@ -164,7 +167,7 @@ final class RemoteLink: ServerLink, TimerTarget {
         case .serves(let dialect, let profile):
             era = dialect == .modern ? .modern : .legacy
             guard !isStopped else { return }
-            backend.remoteServes(profile)
+            backend.remoteServes(self, profile)
             beginListening(profile)
         case .failed(let call, let failure): fail(CallID(value: call), failure.message)
         case .mirrorAgain(let call):

@@ -145,6 +145,12 @@ public struct Leases: Sendable {
         guard text.contains("not support") || text.contains("not declare") else { return false }
         return text.contains("elicitation") || text.contains("sampling")
     }
+
+    /// Whether a failure of a server of 2026-07-28 says that it asks in the older era's way, for which there is
+    /// nothing to send on: the sentence of the official Python SDK. A hint only, as above.
+    public static func missesBackChannel(_ failure: UnsafeRawBufferPointer) -> Bool {
+        failure.count < 4096 && String(decoding: failure, as: UTF8.self).contains("no back-channel")
+    }
 }
 
 /// Whose call a server's request belongs to, where nothing in it says so.

@@ -243,5 +243,7 @@ class Sandbox:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.kill()
+    def __exit__(self, kind, *_):
+        ended = self.kill()
+        if kind is None:
+            assert ended.status in (204, 404), ended

@@ -19,6 +19,10 @@ public struct GatewayOptions: Sendable, Equatable {
     /// By the servers' names in `mcp`.
     public var servers: [String: ServerOptions] = [:]
 
+    /// Hosts that the sandbox's servers may reach besides those that their settings name, as `host:port`; `*.` in
+    /// front means every name below.
+    public var hosts: [String] = []
+
     public init() {}
 
     /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}, "servers": {name: {…}}}`; what is wrong in
@@ -33,8 +37,9 @@ public struct GatewayOptions: Sendable, Equatable {
             case "prefix": readPrefix(member.value, &mistakes)
             case "tools": readTools(member.value, &mistakes)
             case "servers": readServers(member.value, &mistakes)
+            case "hosts": readHosts(member.value, &mistakes)
             default:
-                let near = Nearest.of(member.name, in: ["prefix", "tools", "servers"], limit: 1)
+                let near = Nearest.of(member.name, in: ["prefix", "tools", "servers", "hosts"], limit: 1)
                 mistakes.append(
                     .init(Self.member, member.name, reason: "unknown option" + Nearest.question(near)))
             }
@@ -83,6 +88,25 @@ public struct GatewayOptions: Sendable, Equatable {
         }
         for member in object.members.prefix(CatalogLimits.serversMax) {
             servers[member.name] = ServerOptions(reading: member.value, of: member.name, &mistakes)
+        }
+    }
+
+    private mutating func readHosts(_ value: JSONValue, _ mistakes: inout [ConfigurationError]) {
+        let most = CatalogLimits.hostsMax
+        guard let elements = value.arrayValue, elements.count <= most else {
+            mistakes.append(
+                .init(Self.member, "hosts", reason: "must be an array of at most \(most) hosts"))
+            return
+        }
+        for (index, element) in elements.enumerated() {
+            guard let text = element.stringValue, Names.isHostPattern(text) else {
+                mistakes.append(
+                    .init(
+                        Self.member, "hosts[\(index)]",
+                        reason: "must be HOST:PORT such as api.example.com:443, or *.example.com:443"))
+                continue
+            }
+            hosts.append(text.lowercased())
         }
     }
 

@@ -23,7 +23,7 @@ public struct HostReport: Sendable {
     public static func examine(stateDirectory: String) -> [Check] {
         [
             kernel, userNamespaces, bubblewrap(stateDirectory), cgroup, descriptorLimit,
-            directory(stateDirectory), python,
+            networks, directory(stateDirectory), python,
             tool("uv", for: "servers from PyPI", remedy: "It is installed on first use; or pip install uv."),
             tool("npm", for: "servers from npm", remedy: "Debian: apt-get install npm."),
             tool("git", for: "servers from GitHub", remedy: "Debian: apt-get install git."),
@@ -120,6 +120,21 @@ public struct HostReport: Sendable {
             name: "file descriptors", ok: ok,
             detail: "\(soft) descriptors now, \(hard) at the most; a connection takes 1, a server 5",
             remedy: soft >= 65536 ? nil : "ulimit -n 65536, or LimitNOFILE=65536 in the unit.")
+    }
+
+    /// Whether sandboxes may have networks of their own.
+    private static var networks: Check {
+        let name = "sandbox networks"
+        do {
+            let report = try SandboxNetworks.tryOut()
+            return Check(name: name, ok: true, detail: report)
+        } catch {
+            return Check(
+                name: name, ok: false, detail: "network: none, listed and proxy do not work here: \(error)",
+                remedy:
+                    "Run the gateway as root, or give it CAP_SYS_ADMIN; in a container, both with a seccomp profile "
+                    + "that allows unshare and setns. network: host needs nothing.")
+        }
     }
 
     // MARK: Places and tools

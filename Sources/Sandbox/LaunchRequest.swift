@@ -21,6 +21,8 @@ public struct LaunchRequest: Sendable {
     /// Paths of the host that the server is to see at the same place, besides those in its arguments. What may
     /// not be shown is left out.
     public var paths: [String] = []
+    /// Anything but `host` is a network of the sandbox's own. Never more than the workshop's configuration says.
+    public var network = NetworkChoice.host
 
     public init(
         program: Program, arguments: [String], environment: [(String, String)], sandboxID: String,

@@ -18,6 +18,9 @@ struct CheckConfig: ParsableCommand {
               allowed-origins: [https://app.example.com]
               allowed-hosts: [mcp.example.com]
               allow-custom-servers: false
+              network: listed
+              egress-hosts: [api.example.com:443]
+              allow-private-egress: [db.internal:5432]
               limits: {call-seconds: 300, sandboxes: 4000}
 
             Relative paths in it start from the folder of the file. To check one:

@@ -2,6 +2,7 @@
 #include "include/ce_net.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,6 +33,21 @@ int ce_resolve(const char *host, struct ce_address *out, int capacity) {
 }
 
 const char *ce_resolve_reason(int error) { return gai_strerror(error); }
+
+int ce_is_own_address(const uint8_t *address, int count) {
+    struct ifaddrs *list = NULL;
+    if (getifaddrs(&list) < 0) return -errno;
+    int found = 0;
+    for (struct ifaddrs *entry = list; entry && !found; entry = entry->ifa_next) {
+        if (entry->ifa_addr == NULL) continue;
+        if (count == 4 && entry->ifa_addr->sa_family == AF_INET)
+            found = memcmp(&((struct sockaddr_in *)entry->ifa_addr)->sin_addr, address, 4) == 0;
+        if (count == 16 && entry->ifa_addr->sa_family == AF_INET6)
+            found = memcmp(&((struct sockaddr_in6 *)entry->ifa_addr)->sin6_addr, address, 16) == 0;
+    }
+    freeifaddrs(list);
+    return found;
+}
 
 static void keep_alive(int fd) {
     static const int options[][3] = {

@@ -141,6 +141,13 @@ int ce_resume(struct ce_poller *poller, uint32_t slot) {
     return entry->flags & (ENDED | FAILED) ? 0 : poller->backend->watch(poller, slot);
 }
 
+int ce_await_connection(struct ce_poller *poller, uint32_t slot) {
+    struct entry *entry = entry_at(poller, slot);
+    if (entry == NULL) return -ENOENT;
+    entry->flags |= WANTS_WRITE;
+    return entry->flags & FAILED ? 0 : poller->backend->watch(poller, slot);
+}
+
 /// Takes the source out of the kernel's sight and reports why.
 static int report_failure(struct ce_poller *poller, uint32_t slot, int error, struct ce_event *out) {
     poller->backend->unwatch(poller, slot);

@@ -104,6 +104,10 @@ int ce_remove(struct ce_poller *poller, uint32_t slot);
 int ce_pause(struct ce_poller *poller, uint32_t slot);
 int ce_resume(struct ce_poller *poller, uint32_t slot);
 
+/// A WRITABLE event will come once the socket's connection is made; a FAILED one when it cannot be. For a socket
+/// that has begun to connect and of which nothing is to be sent yet. Returns 0.
+int ce_await_connection(struct ce_poller *poller, uint32_t slot);
+
 /// Sends the `n` pieces, with one system call. Returns the bytes that have left, maybe 0; when some are left
 /// over, a WRITABLE event will come. -errno is final: the source is not watched any more.
 /// Pieces must stay in place until they have left (epoll: when this returns).

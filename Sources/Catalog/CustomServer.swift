@@ -32,9 +32,11 @@ struct CustomServer {
         expect(Self.commandProperties, also: ["envs"], &mistakes)
         let words = CallerFields(name, object).words("command", &mistakes) ?? []
         let variables = CallerFields(name, object).environment(&mistakes)
-        return ServerPlan(
+        var plan = ServerPlan(
             name: name, key: name, source: .command(words), environment: variables.variables,
             secrets: variables.secrets)
+        plan.nameHosts(words)
+        return plan
     }
 
     private func remote(_ mistakes: inout [ConfigurationError]) -> ServerPlan {

@@ -1,7 +1,13 @@
 /// What is asked of a URL that the gateway is to connect to: RFC 3986 for `http` and `https`, with a host,
 /// without user information and fragment.
 enum EndpointURL {
-    private static let defaultPorts = ["http": 80, "https": 443, "ws": 80, "wss": 443]
+    private static let defaultPorts = [
+        "http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21, "ssh": 22, "ldap": 389, "ldaps": 636,
+        "postgres": 5432, "postgresql": 5432, "mysql": 3306, "mariadb": 3306, "redis": 6379, "rediss": 6379,
+        "valkey": 6379, "valkeys": 6379, "mongodb": 27017, "amqp": 5672, "amqps": 5671, "nats": 4222,
+        "mssql": 1433, "sqlserver": 1433, "clickhouse": 9000, "neo4j": 7687, "bolt": 7687, "memcached": 11211,
+        "cockroachdb": 26257, "mqtt": 1883, "mqtts": 8883, "kafka": 9092, "elasticsearch": 9200,
+    ]
 
     /// Why `text` is not taken; nil when it is.
     static func mistake(_ text: String) -> String? {

@@ -22,12 +22,16 @@ public struct GatewayOptions: Sendable, Equatable {
     /// What the sandbox and its servers may use.
     public var resources = ResourceLimits()
 
+    /// Hosts that the sandbox's servers may reach besides those that their settings name, as `host:port`; `*.` in
+    /// front means every name below.
+    public var hosts: [String] = []
+
     public init() {}
 
-    private static let members = ["prefix", "tools", "servers", "limits"]
+    private static let members = ["prefix", "tools", "servers", "limits", "hosts"]
 
-    /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}, "servers": {name: {…}}, "limits": {…}}`; what
-    /// is wrong in it goes to `mistakes`.
+    /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}, "servers": {name: {…}}, "limits": {…},
+    /// "hosts": […]}`; what is wrong in it goes to `mistakes`.
     init(reading value: JSONValue, _ policy: ResourcePolicy, _ mistakes: inout [ConfigurationError]) {
         resources = policy.standard
         guard let object = value.objectValue else {
@@ -40,6 +44,7 @@ public struct GatewayOptions: Sendable, Equatable {
             case "tools": readTools(member.value, &mistakes)
             case "servers": readServers(member.value, &mistakes)
             case "limits": readLimits(member.value, policy, &mistakes)
+            case "hosts": readHosts(member.value, &mistakes)
             default:
                 let near = Nearest.of(member.name, in: Self.members, limit: 1)
                 mistakes.append(
@@ -135,6 +140,25 @@ public struct GatewayOptions: Sendable, Equatable {
         }
         let most = policy.isUnlimited(limit) ? limit.range.upperBound : policy.maximum[limit]
         return "is more than this gateway's operator allows, which is \(limit.text(of: most))"
+    }
+
+    private mutating func readHosts(_ value: JSONValue, _ mistakes: inout [ConfigurationError]) {
+        let most = CatalogLimits.hostsMax
+        guard let elements = value.arrayValue, elements.count <= most else {
+            mistakes.append(
+                .init(Self.member, "hosts", reason: "must be an array of at most \(most) hosts"))
+            return
+        }
+        for (index, element) in elements.enumerated() {
+            guard let text = element.stringValue, Names.isHostPattern(text) else {
+                mistakes.append(
+                    .init(
+                        Self.member, "hosts[\(index)]",
+                        reason: "must be HOST:PORT such as api.example.com:443, or *.example.com:443"))
+                continue
+            }
+            hosts.append(text.lowercased())
+        }
     }
 
     private func patterns(

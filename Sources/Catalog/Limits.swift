@@ -23,6 +23,9 @@ public enum CatalogLimits {
     /// Bytes of one such pattern. Tool names have at most 128 characters.
     public static let patternBytesMax = 256
 
+    /// Hosts that one server's settings, or a sandbox's options, may name; each is a listener of the sandbox's.
+    public static let hostsMax = 64
+
     // Messages
 
     /// Mistakes told about one `mcp` object or one file; the rest is counted.

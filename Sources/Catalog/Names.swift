@@ -52,8 +52,16 @@ enum Names {
     /// `*` or a name, a colon and a port.
     static func isHostAndPort(_ text: String) -> Bool {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, let port = UInt16(parts[1]), port > 0 else { return false }
+        guard parts.count == 2, !parts[0].isEmpty, parts[1].utf8.allSatisfy(isDigit),
+            let port = UInt16(parts[1]), port > 0
+        else { return false }
         return parts[0].utf8.allSatisfy { isAlphanumeric($0) || ".-*_".utf8.contains($0) }
+    }
+
+    /// The same for a name, or `*.` and the end of names.
+    static func isHostPattern(_ text: String) -> Bool {
+        let name = text.hasPrefix("*.") ? String(text.dropFirst(2)) : text
+        return isHostAndPort(name) && !name.contains("*")
     }
 
     // MARK: Bytes

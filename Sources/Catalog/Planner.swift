@@ -16,6 +16,9 @@ struct Planner {
             return plan
         }
         plan.hostPaths = hostPaths(runtime)
+        var named = NamedHosts()
+        named.add(settings, of: server)
+        plan.configuredHosts = named.list
         fill(&plan, runtime, &mistakes)
         checkSize(plan, &mistakes)
         return mistakes.count == before ? plan : nil

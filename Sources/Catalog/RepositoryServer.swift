@@ -30,9 +30,11 @@ struct RepositoryServer {
         guard let run, mistakes.count == before else { return nil }
         let repository = Repository(
             owner: parts[1], name: parts[2], installCommand: install, runCommand: run)
-        return ServerPlan(
+        var plan = ServerPlan(
             name: name, key: name, source: .repository(repository), environment: variables.variables,
             secrets: variables.secrets)
+        plan.nameHosts(run)
+        return plan
     }
 
     /// A text as one would type it, or an array of words; nil when absent.

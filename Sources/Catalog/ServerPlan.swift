@@ -10,6 +10,8 @@ public struct ServerPlan: Sendable, Equatable {
     public var secrets: [String]
     /// What it may reach, as `host:port` (`*` is any host); nil where no restriction is known.
     public var allowedHosts: [String]?
+    /// Hosts that the user's own settings name, as `host:port`.
+    public var configuredHosts: [String] = []
     /// Its source says that it never needs a network.
     public var noNetwork: Bool
     /// Absolute paths of the host that the caller's settings name and that the server is told of.

@@ -109,6 +109,6 @@ enum Metrics {
             text += "# HELP mcp_gateway_\(name) \(help)\n# TYPE mcp_gateway_\(name) gauge\n"
             text += "mcp_gateway_\(name) \(value)\n"
         }
-        return Array(text.utf8)
+        return Array((text + EgressCounters.render(loops.map(\.counters.egress))).utf8)
     }
 }

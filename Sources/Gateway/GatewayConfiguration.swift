@@ -84,6 +84,10 @@ public struct GatewayConfiguration: Sendable {
     public var allowedHosts: [String] = []
     /// Hosts of remote servers (`host` or `host:port`) that may be at loopback and private addresses.
     public var allowedPrivateRemotes: [String] = []
+    /// What the servers of every sandbox may reach where the network is `listed` or `proxy`.
+    public var egressHosts: [HostPattern] = []
+    /// Which of the private hosts that a sandbox's configuration names its servers may reach.
+    public var allowedPrivateHosts = PrivateHosts()
     /// Whether callers may bring servers of their own; nil: only where isolation is not `none`.
     public var allowsCustomServers: Bool?
     public var limits = AdjustableLimits()

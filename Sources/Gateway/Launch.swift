@@ -14,10 +14,22 @@ struct LaunchContext: Sendable {
     let mcpURL: String
     /// Of the servers that start from now on; those of the whole sandbox are its first server's.
     var resources: ResourceLimits
+    let network: NetworkChoice
+    /// There is an HTTP proxy in its network.
+    var usesProxy = false
 
     var variables: [(String, String)] {
-        environment + [("E2B_MCP_TOKEN", mcpToken), ("E2B_MCP_URL", mcpURL)]
+        environment + [("E2B_MCP_TOKEN", mcpToken), ("E2B_MCP_URL", mcpURL)] + (usesProxy ? Self.proxy : [])
     }
+
+    /// In both spellings, as programs read the one or the other; Node reads them when it is told to.
+    private static let proxy: [(String, String)] = {
+        let url = "http://127.0.0.1:\(Limits.insideProxyPort)"
+        let direct = "localhost,127.0.0.0/8,127.0.0.1,::1"
+        return [("HTTP_PROXY", url), ("HTTPS_PROXY", url), ("NO_PROXY", direct)].flatMap { name, value in
+            [(name, value), (name.lowercased(), value)]
+        } + [("NODE_USE_ENV_PROXY", "1")]
+    }()
 }
 
 /// Turns a plan of the catalog into a request to the workshop.
@@ -50,6 +62,7 @@ public enum Launch {
             serverName: plan.name, cpu: sandbox.cpu)
         request.paths = plan.hostPaths
         request.resources = sandbox.resources
+        request.network = sandbox.network
         shared.workshop.launch(request, token: token, installed: installed, done: done)
     }
 

@@ -105,4 +105,31 @@ public enum Limits {
     /// served at a time.
     static let insidePort = 50005
     static let insideConnections = 64
+
+    // Egress
+
+    /// The port at which a sandbox finds the HTTP proxy, where it has one.
+    static let insideProxyPort = 50006
+    /// Entries of the list of what one sandbox may reach, and names that have an address inside or are remembered
+    /// with theirs. A listener each, which is a descriptor.
+    static let egressHosts = 256
+    static let egressNames = 256
+    /// Connections of one sandbox to hosts, and how many it may open in a second: a browser has a hundred, a pool of
+    /// a database client ten. Each costs the gateway two descriptors.
+    static let egressConnections = 256
+    static let egressOpensPerSecond = 256
+    /// Names of one sandbox that are resolved at a time; resolving blocks a thread that others wait for.
+    static let egressResolutions = 8
+    /// Seconds until a host's name must be resolved, and the same until its last address must have answered.
+    static let egressConnectSeconds = 10
+    /// Bytes that wait for a side that reads slowly before the other one is not read any more.
+    static let egressBufferBytes = 128 * 1024
+    /// Seconds without a byte after which a connection ends of which one direction has.
+    static let egressHalfOpenSeconds = 300
+    /// Lines of the log about the egress of one sandbox, in a second; the rest is counted.
+    static let egressLinesPerSecond = 20
+
+    /// Where the proxy leads besides the hosts of the list: web servers and whatever lies above the ports of system
+    /// services, so that no mail is sent and no name server asked.
+    static func isProxiedPort(_ port: UInt16) -> Bool { port == 80 || port == 443 || port >= 1024 }
 }

@@ -261,4 +261,5 @@ struct Counters: Sendable {
     var childStarts: UInt64 = 0
     var childExits: UInt64 = 0
     var childrenAlive: UInt64 = 0
+    var egress = EgressCounters()
 }

@@ -30,11 +30,12 @@ final class SandboxHome: TimerTarget {
     var roundNames: UInt64 = 0
     var bridgeTimer = TimerID.none
     var bridgeDue = Instant(nanoseconds: 0)
-    private(set) var launchContext: LaunchContext
-    private var isOpened = false
-    private var closeWhenOpened: (@Sendable () -> Void)?
-    /// In the sandbox's own network, when it has one.
-    private var inside: Listener?
+    var launchContext: LaunchContext
+    /// Nil where the sandbox has the host's network.
+    let egress: SandboxEgress?
+    var opening = NetworkOpening()
+    /// The endpoint in the sandbox's own network, when it has one.
+    var inside: Listener?
     var insideConnections = 0
     private var whenSettled: [@Sendable ([ServerStatus]) -> Void] = []
     private(set) var isClosing = false
@@ -50,51 +51,21 @@ final class SandboxHome: TimerTarget {
         owner = specification.owner
         options = specification.options
         catalog = ListCatalog(servers: [], options: ListCatalog.Options(implementation: .gateway))
+        let network = state.shared.workshop.network
         launchContext = LaunchContext(
             sandboxID: specification.id, environment: specification.environment,
             cpu: state.shared.cpu(of: state.loop.index), mcpToken: specification.mcpToken,
-            mcpURL: state.shared.workshop.hasNetworks
-                ? "http://localhost:\(Limits.insidePort)/mcp" : specification.mcpURL,
-            resources: specification.options.resources)
+            mcpURL: network == .host ? specification.mcpURL : "http://localhost:\(Limits.insidePort)/mcp",
+            resources: specification.options.resources, network: network)
+        egress = network == .host ? nil : SandboxEgress(sandbox: id, network: network, state: state)
         backends = specification.servers.enumerated().map { Backend(home: self, plan: $1, index: $0) }
         rebuildCatalog()
     }
 
     /// Starts its servers; called when the loop can find it.
     func open() {
-        guard state.shared.workshop.hasNetworks else { return startServers() }
-        let (shared, index, key) = (state.shared, state.loop.index, key)
-        // Before the servers, so that it is there when they look for it.
-        shared.workshop.openInside(id, port: Limits.insidePort) { result in
-            shared.post(index) { state in
-                guard let home = state.homes[key] else {
-                    if case .success(let descriptor) = result { ce_close(descriptor) }
-                    return
-                }
-                home.opened(result)
-            }
-        }
-    }
-
-    private func opened(_ result: Result<Int32, LaunchFailure>) {
-        switch result {
-        case .success(let descriptor):
-            do { inside = try state.listenInside(descriptor, key) } catch { ce_close(descriptor) }
-        case .failure(let failure):
-            // Each launch meets the same failure, and tells the sandbox's owner.
-            Log.error("no endpoint inside a sandbox", ["sandbox": id, "reason": failure.message])
-        }
-        if let closeWhenOpened {
-            isOpened = true
-            self.closeWhenOpened = nil
-            return stopAll(closeWhenOpened)
-        }
-        startServers()
-    }
-
-    private func startServers() {
-        isOpened = true
-        for backend in backends { backend.start() }
+        opening.unstarted = backends
+        openNetwork()
     }
 
     // MARK: Servers
@@ -196,7 +167,6 @@ final class SandboxHome: TimerTarget {
         var kept = backends
         var next: [Backend] = []
         var index = ((backends + leaving).map(\.index).max() ?? -1) + 1
-        var fresh: [Backend] = []
         for plan in plans {
             if let same = kept.firstIndex(where: { $0.plan.isSameLaunch(as: plan) }) {
                 next.append(kept.remove(at: same))
@@ -204,18 +174,19 @@ final class SandboxHome: TimerTarget {
                 let backend = Backend(home: self, plan: plan, index: index)
                 index += 1
                 next.append(backend)
-                fresh.append(backend)
+                opening.unstarted.append(backend)
             }
         }
         backends = next
         for old in kept { retire(old) }
-        if isOpened { for backend in fresh { backend.start() } }
+        openNetwork()
         rebuildCatalog()
         announce([.tools, .prompts, .resources])
         whenReady(completion)
     }
 
     private func retire(_ backend: Backend) {
+        opening.unstarted.removeAll { $0 === backend }
         leaving.append(backend)
         let (shared, loopIndex, key, index) = (state.shared, state.loop.index, key, backend.index)
         backend.stop {
@@ -231,11 +202,13 @@ final class SandboxHome: TimerTarget {
         isClosing = true
         endStreams()
         // What is being opened in its network belongs to it, too.
-        if isOpened { stopAll(done) } else { closeWhenOpened = done }
+        opening.unstarted = []
+        if opening.isUnderWay { opening.whenOver = done } else { stopAll(done) }
     }
 
-    private func stopAll(_ done: @escaping @Sendable () -> Void) {
+    func stopAll(_ done: @escaping @Sendable () -> Void) {
         if let inside { state.loop.close(inside) }
+        egress?.close()
         for connection in state.connections {
             if case .inside(key) = connection.role { connection.close() }
         }
@@ -258,6 +231,7 @@ final class SandboxHome: TimerTarget {
         }
         sessions.expire(before: now, home: self)
         for backend in backends { backend.tick(now) }
+        egress?.tick(now)
     }
 
     // MARK: Announcements

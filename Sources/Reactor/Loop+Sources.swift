@@ -55,6 +55,16 @@ extension Loop {
         _ = poller.resume(source.handle)
     }
 
+    // MARK: Connecting
+
+    /// For a source whose descriptor has begun to connect: with `wantsDrained`, `drained()` comes once it has,
+    /// though nothing was to be sent; `failed` when it cannot.
+    public func awaitConnection(_ source: Source) {
+        guard source.state == .attached else { return }
+        source.isBlocked = true
+        _ = poller.awaitConnection(source.handle)
+    }
+
     // MARK: Writing
 
     /// Sends the outbox at the end of the turn, with one system call however often this is called.

@@ -34,6 +34,8 @@ struct Poller: ~Copyable {
     func pause(_ handle: Handle) -> Int32 { ce_pause(raw, handle.slot) }
     func resume(_ handle: Handle) -> Int32 { ce_resume(raw, handle.slot) }
 
+    func awaitConnection(_ handle: Handle) -> Int32 { ce_await_connection(raw, handle.slot) }
+
     /// Offers the front of `outbox` to the kernel. Returns the bytes that have left, or -errno, and those
     /// that were offered: when fewer left, a WRITABLE event will come.
     func send(_ handle: Handle, _ outbox: borrowing Outbox) -> (sent: Int, offered: Int) {

@@ -136,19 +136,6 @@ public struct HostReport: Sendable {
         }
     }
 
-    private static var networks: Check {
-        let name = "networks of sandboxes"
-        do {
-            _ = try SandboxNetworks()
-            return Check(
-                name: name, ok: true, detail: "network namespaces can be made; --network none works")
-        } catch {
-            return Check(
-                name: name, ok: false, detail: "\(error): servers have the host's network",
-                remedy: "Run as root, or with CAP_SYS_ADMIN.")
-        }
-    }
-
     private static var descriptorLimit: Check {
         var soft: UInt64 = 0
         var hard: UInt64 = 0
@@ -158,6 +145,21 @@ public struct HostReport: Sendable {
             name: "file descriptors", ok: ok,
             detail: "\(soft) descriptors now, \(hard) at the most; a connection takes 1, a server 5",
             remedy: soft >= 65536 ? nil : "ulimit -n 65536, or LimitNOFILE=65536 in the unit.")
+    }
+
+    /// Whether sandboxes may have networks of their own.
+    private static var networks: Check {
+        let name = "networks of sandboxes"
+        do {
+            let report = try SandboxNetworks.tryOut()
+            return Check(name: name, ok: true, detail: report)
+        } catch {
+            return Check(
+                name: name, ok: false, detail: "network: none, listed and proxy do not work here: \(error)",
+                remedy:
+                    "Run the gateway as root, or give it CAP_SYS_ADMIN; in a container, both with a seccomp profile "
+                    + "that allows unshare and setns. network: host needs nothing.")
+        }
     }
 
     // MARK: Places and tools

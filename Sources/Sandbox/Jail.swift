@@ -30,6 +30,8 @@ struct Jail: Sendable {
     var directory = Self.workspace
     /// The network is the sandbox's own: the host's resolver is not there, nor are the names of its network.
     var hasOwnNetwork = false
+    /// Shown as `/etc/hosts` then; nil is one with the sandbox itself alone.
+    var hostsFile: String?
     var temporaryBytes = SandboxLimits.temporaryBytes
 
     /// The options, for `--args`: from there neither other users of the host nor the servers in the jail can read
@@ -75,7 +77,8 @@ struct Jail: Sendable {
             list += ["--ro-bind", "/etc/\(name)", "/etc/\(name)"]
         }
         for (name, _) in StateDirectory.jailFiles where hasOwnNetwork || !StateDirectory.isNetworkFile(name) {
-            list += ["--ro-bind", "\(state.jail)/\(name)", "/etc/\(name)"]
+            let own = name == "hosts" ? hostsFile : nil
+            list += ["--ro-bind", own ?? "\(state.jail)/\(name)", "/etc/\(name)"]
         }
         return list
     }

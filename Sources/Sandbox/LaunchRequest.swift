@@ -25,6 +25,8 @@ public struct LaunchRequest: Sendable {
     public var paths: [String] = []
     /// Nil: those of the workshop.
     public var resources: ResourceLimits?
+    /// Anything but `host` is a network of the sandbox's own. Never more than the workshop's configuration says.
+    public var network = NetworkChoice.host
 
     public init(
         program: Program, arguments: [String], environment: [(String, String)], sandboxID: String,

@@ -3,12 +3,35 @@ import Glibc
 import Synchronization
 import System
 
-/// What the servers of a sandbox can reach.
-public enum NetworkChoice: String, Sendable, CaseIterable {
-    /// What the host reaches, its own loopback included.
-    case host
+/// What the servers of a sandbox can reach, each more than the one before.
+public enum NetworkChoice: String, Sendable, CaseIterable, Comparable {
     /// Each other, and the gateway's endpoint of their own sandbox.
     case none
+    /// Also the hosts of a list, through the gateway.
+    case listed
+    /// Also every public host, through the gateway's HTTP proxy.
+    case proxy
+    /// What the host reaches, its own loopback included.
+    case host
+
+    private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+
+    public static func < (left: NetworkChoice, right: NetworkChoice) -> Bool { left.rank < right.rank }
+}
+
+/// An address in a sandbox's network at which the gateway listens.
+public struct InsideAddress: Sendable, Hashable {
+    /// Numeric.
+    public var address: String
+    public var port: Int
+    /// None that the loopback interface has anyway.
+    public var isForeign: Bool
+
+    public init(address: String, port: Int, isForeign: Bool = false) {
+        self.address = address
+        self.port = port
+        self.isForeign = isForeign
+    }
 }
 
 /// A network namespace for each sandbox, shared by its servers: a loopback interface, and what the gateway serves
@@ -21,6 +44,24 @@ final class SandboxNetworks: Sendable {
         ce_close(try Errno.check(ce_network_make(), "making a network namespace"))
     }
 
+    /// Makes one, listens in it at the addresses of each kind, and lets go of it; returns what works, in words.
+    static func tryOut() throws(Errno) -> String {
+        let networks = try SandboxNetworks()
+        defer { networks.remove("trial") }
+        let kinds = [
+            InsideAddress(address: "127.0.1.1", port: 1),
+            InsideAddress(address: "192.0.2.1", port: 1, isForeign: true),
+            InsideAddress(address: "2001:db8::1", port: 1, isForeign: true),
+        ]
+        let made = try networks.listen("trial", kinds)
+        for case .success(let listener) in made { ce_close(listener) }
+        for listener in made.prefix(2) { _ = try listener.get() }
+        guard case .success = made[2] else {
+            return "network: none, listed and proxy work; IPv6 addresses cannot be shown inside"
+        }
+        return "network: none, listed and proxy work"
+    }
+
     /// The sandbox's namespace, made at the first call. Valid until `remove`.
     func descriptor(of sandbox: String) throws(Errno) -> Int32 {
         try networks.withLock { networks throws(Errno) in
@@ -31,13 +72,25 @@ final class SandboxNetworks: Sendable {
         }
     }
 
-    /// A listener at `address` inside, for the gateway to serve.
-    func listen(_ sandbox: String, address: String, port: Int) throws(Errno) -> Int32 {
+    /// Listeners inside, for the gateway to serve: one for each address, or why there is none.
+    func listen(_ sandbox: String, _ addresses: [InsideAddress]) throws(Errno) -> [Result<Int32, Errno>] {
         let network = try descriptor(of: sandbox)
-        let backlog = Int32(SandboxLimits.insideBacklog)
-        return try Errno.check(
-            ce_network_listen(network, address, Int32(clamping: port), backlog),
-            "listening on \(address):\(port) in a sandbox")
+        let texts = addresses.map { strdup($0.address) }
+        defer { for text in texts { free(text) } }
+        var wanted = zip(addresses, texts).map { address, text in
+            ce_inside(
+                address: text, port: Int32(clamping: address.port), adds_address: address.isForeign ? 1 : 0,
+                result: -EINVAL)
+        }
+        try Errno.check(
+            ce_network_listen(
+                network, &wanted, Int32(clamping: wanted.count), Int32(SandboxLimits.insideBacklog)),
+            "entering the network of a sandbox")
+        return zip(addresses, wanted).map { address, made in
+            made.result >= 0
+                ? .success(made.result)
+                : .failure(Errno(made.result, "listening at \(address.address):\(address.port) in a sandbox"))
+        }
     }
 
     func remove(_ sandbox: String) {

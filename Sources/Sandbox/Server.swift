@@ -15,7 +15,9 @@ struct Server: Sendable {
         let isJailed = starter.isolation == .bubblewrap
         var jail = starter.jail()
         jail.workspace = workspace
-        jail.hasOwnNetwork = configuration.network != .host
+        jail.hasOwnNetwork = min(request.network, configuration.network) != .host
+        let hosts = starter.state.hosts(request.sandboxID)
+        if jail.hasOwnNetwork, Files.isFile(hosts) { jail.hostsFile = hosts }
         jail.temporaryBytes = configuration.temporaryBytes
         jail.hiddenTools = package.hiddenTools
         jail.shares = shares(paths)

@@ -6,6 +6,7 @@ import System
 /// reach what is theirs in here by name; nothing can be listed by them.
 ///
 ///     sandboxes/<id>/workspace   the sandbox's own, removed with it
+///     sandboxes/<id>/hosts       its /etc/hosts, where it has a network of its own
 ///     packages/<kind>/<name>     installed once, shown read-only to every sandbox that needs it
 ///     packages/cache             what package managers keep
 ///     jail/                      files that every jail has, such as its `passwd`
@@ -24,6 +25,8 @@ struct StateDirectory: Sendable {
     }
 
     func sandbox(_ id: String) -> String { "\(sandboxes)/\(id)" }
+    /// The `/etc/hosts` of a sandbox with a network of its own.
+    func hosts(_ id: String) -> String { "\(sandbox(id))/hosts" }
     func workspace(_ id: String) -> String { "\(sandbox(id))/workspace" }
 
     /// Makes what is missing. The state directory itself keeps the mode it has when it exists.
@@ -52,7 +55,7 @@ struct StateDirectory: Sendable {
             """
         ),
         ("group", "root:x:0:\nuser:x:\(Jail.user):\nnogroup:x:65534:\n"),
-        ("hosts", "127.0.0.1 localhost sandbox\n"),
+        ("hosts", hosts),
         (
             "resolv.conf",
             "# This network has no name server; names are in /etc/hosts.\noptions attempts:1 timeout:1\n"
@@ -60,6 +63,8 @@ struct StateDirectory: Sendable {
         // Files that were bound into the jail belong to other users, and there are only those.
         ("gitconfig", "[safe]\n\tdirectory = *\n"),
     ]
+
+    static let hosts = "127.0.0.1 localhost sandbox\n"
 
     /// Of a jail with a network of its own; other jails have the host's.
     static func isNetworkFile(_ name: String) -> Bool { name == "hosts" || name == "resolv.conf" }

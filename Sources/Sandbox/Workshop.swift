@@ -69,20 +69,25 @@ public final class Workshop: Sendable {
         }
     }
 
-    /// True when sandboxes have a network of their own, in which the gateway can listen.
-    public var hasNetworks: Bool { networks != nil }
+    /// What servers reach; anything but `host` is a network of their sandbox's own, in which the gateway can listen.
+    public var network: NetworkChoice { configuration.network }
 
-    /// Opens a listener at 127.0.0.1 in the sandbox's network, which is made for it. `done` gets the descriptor,
-    /// which is its own then, on a thread of the workshop.
+    /// Opens listeners in the sandbox's network, which is made for it, and writes its `/etc/hosts` for the jails
+    /// that start from then on. `done` gets the descriptors, which are its own then, on a thread of the workshop.
     public func openInside(
-        _ sandbox: String, port: Int, done: @escaping @Sendable (Result<Int32, LaunchFailure>) -> Void
+        _ sandbox: String, _ addresses: [InsideAddress], hosts: [(address: String, name: String)] = [],
+        done: @escaping @Sendable (Result<[Result<Int32, Errno>], LaunchFailure>) -> Void
     ) {
         launches.submit {
             guard let networks = self.networks, Self.isPlainName(sandbox) else {
                 return done(.failure(LaunchFailure(message: "\(sandbox) has no network of its own.")))
             }
             do {
-                done(.success(try networks.listen(sandbox, address: "127.0.0.1", port: port)))
+                _ = try self.prepare(sandbox)
+                let lines = hosts.map { "\($0.address) \($0.name)\n" }.joined()
+                try Files.writeAtomically(
+                    Array((StateDirectory.hosts + lines).utf8), to: self.state.hosts(sandbox), mode: 0o644)
+                done(.success(try networks.listen(sandbox, addresses)))
             } catch {
                 done(.failure(LaunchFailure(message: "The sandbox's network could not be made: \(error).")))
             }
@@ -144,7 +149,10 @@ public final class Workshop: Sendable {
         let server = Server(request: request, package: package, command: command, user: user)
         var plan = server.plan(starter, paths: paths, configuration)
         do {
-            plan.network = try networks?.descriptor(of: request.sandboxID)
+            if min(request.network, configuration.network) != .host {
+                guard let networks else { throw Errno(EOPNOTSUPP, "making a network namespace") }
+                plan.network = try networks.descriptor(of: request.sandboxID)
+            }
             plan.group = try groups?.make(
                 sandbox: request.sandboxID, resources,
                 workspace: hasSize(resources) ? state.workspace(request.sandboxID) : nil)

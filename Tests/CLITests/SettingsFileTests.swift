@@ -28,6 +28,9 @@ import Gateway
             poller: epoll
             state-dir: state
             isolation: none
+            network: listed
+            egress-hosts: [api.example.com:443, "*.example.org:443", "*:8443"]
+            allow-private-egress: [db.internal, 127.0.0.1:5432, 10.1.0.0/16]
             api-key-file: /etc/keys
             tls-cert: a.pem
             tls-key: a.key
@@ -48,6 +51,10 @@ import Gateway
         #expect(settings.domain == "mcp.example.com:8443")
         #expect(settings.workers == 2)
         #expect(settings.stateDirectory == "folder/state")
+        #expect(settings.network == .listed)
+        let hosts = ["api.example.com:443", "*.example.org:443", "*:8443"]
+        #expect(settings.egressHosts == hosts.compactMap { HostPattern($0) })
+        #expect(settings.allowedPrivateHosts != nil && settings.allowedPrivateHosts != PrivateHosts())
         #expect(settings.apiKeyFile == "/etc/keys")
         #expect(settings.certificates == [.init(certificateFile: "folder/b.pem", keyFile: "folder/b.key")])
         #expect(settings.catalogs == ["folder/ours.json", "/their.json"])
@@ -109,5 +116,18 @@ import Gateway
     @Test("depth has a limit and costs no recursion") func depth() {
         let deep = String(repeating: "[", count: 100_000)
         #expect(mistakes("listen: " + deep).first?.message.contains("nested") == true)
+    }
+
+    @Test("mistakes of what servers reach are told with line and key") func egress() {
+        let found = mistakes(
+            """
+            network: everything
+            egress-hosts: [api.example.com, "*.*:443"]
+            allow-private-egress: [10.0.0.0/40, db.internal]
+            """)
+        #expect(found.map(\.line) == [1, 2, 2, 3])
+        #expect(found.map(\.key) == ["network", "egress-hosts", "egress-hosts", "allow-private-egress"])
+        #expect(found.first?.message.contains("none, listed, proxy, host") == true)
+        #expect(found.last?.message.contains("10.1.0.0/16") == true)
     }
 }

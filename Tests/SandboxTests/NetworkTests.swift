@@ -47,15 +47,70 @@ struct NetworkTests {
     func inside() throws {
         let scene = try scene()
         let id = Scene.newID()
-        let answer = Answer<Result<Int32, LaunchFailure>>()
-        scene.workshop.openInside(id, port: 50005) { answer.give($0) }
-        let listener = try answer.wait().get()
+        let listener = try #require(open(scene, id, [InsideAddress(address: "127.0.0.1", port: 50005)]).first)
         defer { ce_close(listener) }
         let server = try scene.python(Self.dialer, sandbox: id)
         #expect(dial(server, "127.0.0.1", 50005) == "connected")
         #expect(dial(server, "localhost", 50005) == "connected")
         let stranger = try scene.python(Self.dialer)
         #expect(dial(stranger, "127.0.0.1", 50005) == "ECONNREFUSED")
+    }
+
+    /// Listeners inside, the caller's own.
+    private func open(
+        _ scene: Scene, _ id: String, _ addresses: [InsideAddress],
+        hosts: [(address: String, name: String)] = []
+    ) throws -> [Int32] {
+        let answer = Answer<Result<[Result<Int32, Errno>], LaunchFailure>>()
+        scene.workshop.openInside(id, addresses, hosts: hosts) { answer.give($0) }
+        return try answer.wait().get().map { try $0.get() }
+    }
+
+    @Test("an address that is not of the loopback net becomes one of the sandbox's own")
+    func foreign() throws {
+        let scene = try scene()
+        let id = Scene.newID()
+        let addresses = ["10.1.2.3", "10.1.2.4", "192.0.2.1"].map {
+            InsideAddress(address: $0, port: 5432, isForeign: true)
+        }
+        let listeners = try open(scene, id, addresses)
+        // A second call finds the first one's.
+        let more = try open(scene, id, [InsideAddress(address: "10.1.2.3", port: 5433, isForeign: true)])
+        defer { for listener in listeners + more { ce_close(listener) } }
+        let server = try scene.python(Self.dialer, sandbox: id)
+        for address in ["10.1.2.3", "10.1.2.4", "192.0.2.1"] {
+            #expect(dial(server, address, 5432) == "connected")
+        }
+        #expect(dial(server, "10.1.2.3", 5433) == "connected")
+        #expect(dial(server, "10.1.2.4", 5433) == "ECONNREFUSED")
+        #expect(dial(server, "10.1.2.5", 5432) == "ENETUNREACH")
+        #expect(dial(server, "192.0.2.2", 5432) == "ENETUNREACH")
+        let stranger = try scene.python(Self.dialer)
+        #expect(dial(stranger, "10.1.2.3", 5432) == "ENETUNREACH")
+    }
+
+    @Test("a sandbox has the names that it was given")
+    func ownNames() throws {
+        let scene = try scene()
+        let id = Scene.newID()
+        let listeners = try open(
+            scene, id, [InsideAddress(address: "127.0.1.1", port: 80)], hosts: [("127.0.1.1", "db.internal")])
+        defer { for listener in listeners { ce_close(listener) } }
+        #expect(dial(try scene.python(Self.dialer, sandbox: id), "db.internal", 80) == "connected")
+        let hosts = try scene.shell("cat /etc/hosts", sandbox: id)
+        #expect(hosts.output == "127.0.0.1 localhost sandbox\n127.0.1.1 db.internal\n")
+        #expect(try scene.shell("cat /etc/hosts").output == "127.0.0.1 localhost sandbox\n")
+    }
+
+    @Test("a listener that cannot be is told, and the others are there")
+    func taken() throws {
+        let scene = try scene()
+        let answer = Answer<Result<[Result<Int32, Errno>], LaunchFailure>>()
+        let twice = [7, 7, 8].map { InsideAddress(address: "127.0.0.1", port: $0) }
+        scene.workshop.openInside(Scene.newID(), twice) { answer.give($0) }
+        let listeners = try answer.wait().get()
+        defer { for case .success(let listener) in listeners { ce_close(listener) } }
+        #expect(listeners.map { (try? $0.get()) != nil } == [true, false, true])
     }
 
     @Test("servers of one sandbox share its network")

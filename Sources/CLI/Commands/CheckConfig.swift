@@ -19,6 +19,9 @@ struct CheckConfig: ParsableCommand {
               allowed-hosts: [mcp.example.com]
               allow-custom-servers: false
               server-memory: 2GiB..8GiB
+              network: listed
+              egress-hosts: [api.example.com:443]
+              allow-private-egress: [db.internal:5432]
               limits: {call-seconds: 300, sandboxes: 4000}
 
             Relative paths in it start from the folder of the file. To check one:

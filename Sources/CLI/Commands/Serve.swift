@@ -80,9 +80,22 @@ struct ServeFlags: ParsableArguments {
 
     @Option(
         help: .init(
-            "What servers reach; none is their own sandbox's endpoint alone. (default: host)",
-            valueName: "host|none"))
+            "What servers reach: their sandbox's endpoint alone, listed hosts too, the web too, or all that this "
+                + "host does. (default: host)",
+            valueName: "none|listed|proxy|host"))
     var network: String?
+
+    @Option(
+        parsing: .singleValue,
+        help: .init("What servers of every sandbox may reach; repeatable.", valueName: "host:port"))
+    var egressHosts: [String] = []
+
+    @Option(
+        parsing: .singleValue,
+        help: .init(
+            "A private host or range that servers may reach whose configuration names it; repeatable.",
+            valueName: "host[:port]|range"))
+    var allowPrivateEgress: [String] = []
 
     @Option(help: .init("A line NAME KEY for each API key; NAME owns what KEY creates.", valueName: "file"))
     var apiKeyFile: String?
@@ -117,7 +130,8 @@ struct ServeFlags: ParsableArguments {
         var given: [(String, [String?])] = [
             ("listen", listen), ("admin-listen", [adminListen]), ("public-url", [publicURL]),
             ("domain", [domain]), ("workers", [workers]), ("poller", [poller]), ("state-dir", [stateDir]),
-            ("isolation", [isolation]), ("network", [network]), ("api-key-file", [apiKeyFile]),
+            ("isolation", [isolation]), ("network", [network]), ("egress-hosts", egressHosts),
+            ("allow-private-egress", allowPrivateEgress), ("api-key-file", [apiKeyFile]),
             ("tls-cert", [tlsCert]),
             ("tls-key", [tlsKey]), ("log-level", [logLevel]), ("log-format", [logFormat]),
         ]

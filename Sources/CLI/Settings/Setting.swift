@@ -72,6 +72,14 @@ struct Setting: Sendable {
         one("network") { (text, _, settings) throws(SettingMistake) in
             settings.network = try SettingValue.choice(text)
         },
+        list("egress-hosts") { (text, _, settings) throws(SettingMistake) in
+            settings.egressHosts = (settings.egressHosts ?? []) + [try SettingValue.egressHost(text)]
+        },
+        list("allow-private-egress") { (text, _, settings) throws(SettingMistake) in
+            var hosts = settings.allowedPrivateHosts ?? PrivateHosts()
+            try SettingValue.addPrivateHost(text, to: &hosts)
+            settings.allowedPrivateHosts = hosts
+        },
         one("api-key-file") { (text, folder, settings) throws(SettingMistake) in
             settings.apiKeyFile = try SettingValue.path(text, from: folder)
         },

@@ -67,6 +67,8 @@ struct SettingSources: Sendable {
         configuration.stateDirectory = settings.stateDirectory ?? StateDirectory.standard(environment)
         configuration.isolation = settings.isolation ?? configuration.isolation
         configuration.network = settings.network ?? configuration.network
+        configuration.egressHosts = settings.egressHosts ?? []
+        configuration.allowedPrivateHosts = settings.allowedPrivateHosts ?? configuration.allowedPrivateHosts
         configuration.certificates = try certificates(settings)
         configuration.hiddenPaths = configuration.certificates.map(\.keyFile)
         configuration.allowedOrigins = settings.allowedOrigins ?? []

@@ -69,6 +69,26 @@ enum SettingValue {
         return text
     }
 
+    /// `HOST:PORT`; in place of the host, `*.` and a domain, or `*`.
+    static func egressHost(_ text: String) throws(SettingMistake) -> HostPattern {
+        guard let pattern = HostPattern(text) else {
+            throw SettingMistake(
+                message:
+                    "\"\(text)\" must be a host and a port such as api.example.com:443, *.example.com:443 or "
+                    + "*:443")
+        }
+        return pattern
+    }
+
+    static func addPrivateHost(_ text: String, to hosts: inout PrivateHosts) throws(SettingMistake) {
+        guard hosts.add(text) else {
+            throw SettingMistake(
+                message:
+                    "\"\(text)\" must be a host such as db.internal or 10.1.2.3, one with its port, or a range "
+                    + "such as 10.1.0.0/16")
+        }
+    }
+
     static func number(_ text: String, in range: ClosedRange<Int>) throws(SettingMistake) -> Int {
         guard let number = Int(text), range.contains(number) else {
             throw SettingMistake(

@@ -20,6 +20,8 @@ struct Settings: Sendable, Equatable {
     var stateDirectory: String?
     var isolation: IsolationChoice?
     var network: NetworkChoice?
+    var egressHosts: [HostPattern]?
+    var allowedPrivateHosts: PrivateHosts?
     var apiKeyFile: String?
     var tlsCertificate: String?
     var tlsKey: String?
@@ -46,6 +48,8 @@ struct Settings: Sendable, Equatable {
         merged.stateDirectory = stateDirectory ?? base.stateDirectory
         merged.isolation = isolation ?? base.isolation
         merged.network = network ?? base.network
+        merged.egressHosts = egressHosts ?? base.egressHosts
+        merged.allowedPrivateHosts = allowedPrivateHosts ?? base.allowedPrivateHosts
         merged.apiKeyFile = apiKeyFile ?? base.apiKeyFile
         merged.tlsCertificate = tlsCertificate ?? base.tlsCertificate
         merged.tlsKey = tlsKey ?? base.tlsKey

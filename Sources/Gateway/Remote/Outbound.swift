@@ -17,6 +17,14 @@ final class Outbound: Sendable {
         var tls: TLSContext?
     }
 
+    /// What a name leads to.
+    struct Addresses: Sendable {
+        /// In the order in which to try them; at least one.
+        var all: [IPAddress]
+        /// Those that are this machine's.
+        var own: Set<IPAddress>
+    }
+
     struct Failure: Error, Sendable {
         var reason: String
     }
@@ -31,7 +39,19 @@ final class Outbound: Sendable {
 
     /// `done` runs on a thread of ours, or at once when there is too much to do.
     func route(to url: RemoteURL, _ done: @escaping @Sendable (Result<Route, Failure>) -> Void) {
-        let job: @Sendable () -> Void = { done(Result { () throws(Failure) in try self.find(url) }) }
+        submit({ () throws(Failure) in try self.find(url) }, done)
+    }
+
+    /// The same for a host's addresses alone.
+    func addresses(of host: String, _ done: @escaping @Sendable (Result<Addresses, Failure>) -> Void) {
+        submit({ () throws(Failure) in try self.lookUp(host) }, done)
+    }
+
+    private func submit<Answer: Sendable>(
+        _ find: @escaping @Sendable () throws(Failure) -> Answer,
+        _ done: @escaping @Sendable (Result<Answer, Failure>) -> Void
+    ) {
+        let job: @Sendable () -> Void = { done(Result { () throws(Failure) in try find() }) }
         let isTaken = work.withLock { work in
             guard work.waiting.count < Limits.resolutionsWaiting else { return false }
             work.waiting.append(job)
@@ -46,6 +66,16 @@ final class Outbound: Sendable {
     private func find(_ url: RemoteURL) throws(Failure) -> Route {
         let addresses = if let literal = IPAddress(url.host) { [literal] } else { try resolve(url.host) }
         return Route(addresses: addresses, tls: url.isSecure ? try context() : nil)
+    }
+
+    private func lookUp(_ host: String) throws(Failure) -> Addresses {
+        let all = if let literal = IPAddress(host) { [literal] } else { try resolve(host) }
+        let own = all.filter { address in
+            let bytes = address.networkBytes
+            // Where the interfaces cannot be read, every address could be one of theirs.
+            return ce_is_own_address(bytes, Int32(bytes.count)) != 0
+        }
+        return Addresses(all: all, own: Set(own))
     }
 
     private func resolve(_ host: String) throws(Failure) -> [IPAddress] {

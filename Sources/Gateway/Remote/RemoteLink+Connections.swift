@@ -215,7 +215,7 @@ extension RemoteLink {
 }
 
 /// A value that is touched on its loop's thread alone, carried through a thread that does not look at it.
-private struct Confined<Value>: @unchecked Sendable {
+struct Confined<Value>: @unchecked Sendable {
     let value: Value
 
     init(_ value: Value) { self.value = value }

@@ -85,6 +85,8 @@ static void enter_surroundings(struct launch *launch) {
     const struct ce_spawn_how *how = launch->how;
     for (size_t i = 0; i < how->group_count; i++)
         if (write(how->groups[i], "0", 1) < 0) give_up(launch, "entering its control group");
+    // First the place where everything else is looked up.
+    if (how->workspace >= 0 && setns(how->workspace, CLONE_NEWNS) < 0) give_up(launch, "entering its workspace");
     if (how->network >= 0 && setns(how->network, CLONE_NEWNET) < 0) give_up(launch, "entering its network");
 }
 
@@ -259,15 +261,6 @@ int ce_lchown(const char *path, int64_t user, int64_t group) {
 int ce_chmod(const char *path, unsigned mode) { return chmod(path, (mode_t)mode) == 0 ? 0 : -errno; }
 
 int ce_symlink(const char *target, const char *path) { return symlink(target, path) == 0 ? 0 : -errno; }
-
-int ce_mount_memory(const char *path, uint64_t bytes, uint64_t files, int64_t user, int64_t group) {
-    char options[128];
-    snprintf(options, sizeof options, "mode=0700,size=%llu,nr_inodes=%llu,uid=%lld,gid=%lld",
-             (unsigned long long)bytes, (unsigned long long)files, (long long)user, (long long)group);
-    return mount("workspace", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0 ? 0 : -errno;
-}
-
-int ce_unmount(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ? 0 : -errno; }
 
 int ce_look_at(const char *path, int follow, struct ce_look *out) {
     struct stat found;

@@ -12,5 +12,6 @@
 #include "ce_seccomp.h"
 #include "ce_spawn.h"
 #include "ce_tls.h"
+#include "ce_workspace.h"
 
 #endif

@@ -37,6 +37,8 @@ struct ce_spawn_how {
     size_t group_count;
     /// The network namespace to enter; -1 keeps the caller's.
     int network;
+    /// The mount namespace to enter; -1 keeps the caller's. Paths are looked up there.
+    int workspace;
 };
 
 struct ce_spawned {
@@ -76,12 +78,6 @@ int ce_chmod(const char *path, unsigned mode);
 
 /// symlink(2).
 int ce_symlink(const char *target, const char *path);
-
-/// Mounts an empty tmpfs of at most `bytes` and `files` at `path`, its root the user's alone. Returns 0.
-int ce_mount_memory(const char *path, uint64_t bytes, uint64_t files, int64_t user, int64_t group);
-
-/// Takes away what is mounted at `path`, now if nobody uses it, else when nobody does any more. Returns 0.
-int ce_unmount(const char *path);
 
 struct ce_look {
     unsigned mode;

@@ -56,9 +56,9 @@ final class ControlGroups: Sendable {
     }
 
     /// A group of its own for one server. The sandbox's is made with its first, whose `resources` hold for it.
-    /// - Parameter workspace: where it is, when it has a size.
+    /// - Parameter workspace: of the sandbox, when it has a size.
     func make(
-        sandbox: String, _ resources: ResourceLimits, workspace: String? = nil
+        sandbox: String, _ resources: ResourceLimits, workspace: Workspace? = nil
     ) throws(Errno) -> ServerGroup {
         let resources = resources.consistent
         let sandboxLimits = GroupLimits(sandbox: resources)

@@ -11,7 +11,6 @@ enum Leftovers {
         guard let ids = try? Files.list(state.sandboxes), !ids.isEmpty else { return }
         let killed = kill(Set(ids))
         for id in ids {
-            _ = ce_unmount(state.workspace(id))
             do {
                 try Files.removeTree(state.sandbox(id))
             } catch {

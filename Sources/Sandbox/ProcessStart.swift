@@ -16,9 +16,10 @@ struct ProcessStart {
     var limits: [(resource: Int32, value: UInt64)] = []
     /// Become 3, 4, … in the child.
     var inherited: [Int32] = []
-    /// Entered before anything else: a control group, a network namespace.
+    /// Entered before anything else: a control group, a network namespace, a mount namespace.
     var group: ServerGroup?
     var network: Int32?
+    var workspace: Workspace?
 
     /// Starts it in a session of its own. It gets SIGKILL when the calling thread ends, so that thread must be
     /// one that lives as long as the process.
@@ -58,6 +59,7 @@ struct ProcessStart {
                             how.groups = entries.baseAddress
                             how.group_count = entries.count
                             how.network = network ?? -1
+                            how.workspace = workspace?.namespace ?? -1
                             return ce_spawn(&how, &spawned)
                         }
                     }

@@ -14,12 +14,12 @@ final class ServerGroup: Sendable {
     private let shared: [Place]
     private let limits: ResourceLimits
     /// Of its sandbox, when that has a size.
-    private let workspace: String?
+    private let workspace: Workspace?
     private let ledger: LimitLedger
     private let known = Mutex(LimitHits())
 
     init(
-        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: String?, _ ledger: LimitLedger
+        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?, _ ledger: LimitLedger
     ) throws(Errno) {
         self.own = own
         self.shared = shared
@@ -64,7 +64,7 @@ final class ServerGroup: Sendable {
 
     private func look() -> LimitHits {
         var hits = LimitHits()
-        if let workspace, Self.isFull(workspace) { hits[.sandboxDisk] = 1 }
+        if workspace?.isFull == true { hits[.sandboxDisk] = 1 }
         for (hierarchy, path) in own {
             if hierarchy.controllers.contains(.memory) {
                 let file = hierarchy.isUnified ? "memory.events" : "memory.oom_control"
@@ -81,11 +81,6 @@ final class ServerGroup: Sendable {
             hits[.sandboxCPUs] = count("nr_throttled", "\(path)/cpu.stat")
         }
         return hits
-    }
-
-    private static func isFull(_ path: String) -> Bool {
-        var status = statvfs()
-        return statvfs(path, &status) == 0 && (status.f_bavail == 0 || status.f_ffree == 0)
     }
 
     /// Whose limit makes the kernel kill in here: a server that never met its own dies of its sandbox's.

@@ -16,6 +16,7 @@ struct StartPlan: Sendable {
     var group: ServerGroup?
     /// Of the sandbox; nil is the host's.
     var network: Int32?
+    var workspace: Workspace?
     /// Finds the jail's own processes after a crash of the gateway; not seen by the server.
     var mark: String
 }
@@ -54,6 +55,7 @@ struct Starter: Sendable {
             directory: plan.directory, user: plan.user, cpu: plan.cpu, limits: plan.limits)
         start.group = plan.group
         start.network = plan.network
+        start.workspace = plan.workspace
         return SpawnedChild(try start.run(), .warden, group: plan.group)
     }
 
@@ -78,6 +80,7 @@ struct Starter: Sendable {
             cpu: plan.cpu, limits: plan.limits, inherited: [options.raw, writer.raw, calls.raw])
         start.group = plan.group
         start.network = plan.network
+        start.workspace = plan.workspace
         let spawned = try start.run()
         writer.close()
         let initPID = Self.initPID(information.raw)

@@ -19,6 +19,7 @@ public final class Workshop: Sendable {
     let groups: ControlGroups?
     /// Nil where sandboxes have the host's network.
     let networks: SandboxNetworks?
+    let workspaces = Workspaces()
     private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
     private let counts = JobQueue(name: "counts", threads: 1)
     /// Guards the making of a sandbox's directories, which its servers' launches do at the same time.
@@ -143,7 +144,7 @@ public final class Workshop: Sendable {
         -> SpawnedChild
     {
         let resources = request.resources ?? configuration.resources
-        let user = try prepare(request.sandboxID, resources)
+        let user = try prepare(request.sandboxID)
         let command = try package.command(for: request)
         try checkVisible(command, package)
         let server = Server(request: request, package: package, command: command, user: user)
@@ -153,9 +154,9 @@ public final class Workshop: Sendable {
                 guard let networks else { throw Errno(EOPNOTSUPP, "making a network namespace") }
                 plan.network = try networks.descriptor(of: request.sandboxID)
             }
+            plan.workspace = try workspace(of: request.sandboxID, user, resources)
             plan.group = try groups?.make(
-                sandbox: request.sandboxID, resources,
-                workspace: hasSize(resources) ? state.workspace(request.sandboxID) : nil)
+                sandbox: request.sandboxID, resources, workspace: plan.workspace)
             return try starter.start(plan)
         } catch {
             plan.group?.remove()
@@ -177,7 +178,7 @@ public final class Workshop: Sendable {
     }
 
     /// The sandbox's user and directories, made for its first server.
-    private func prepare(_ sandbox: String, _ resources: ResourceLimits) throws(LaunchFailure) -> UInt32? {
+    private func prepare(_ sandbox: String) throws(LaunchFailure) -> UInt32? {
         guard Self.isPlainName(sandbox) else { throw LaunchFailure(message: "\(sandbox) is no sandbox id.") }
         var user: UInt32?
         if let users {
@@ -190,16 +191,14 @@ public final class Workshop: Sendable {
             user = leased
         }
         do {
-            try making.withLock { _ throws(Errno) in try makeDirectories(sandbox, user, resources) }
+            try making.withLock { _ throws(Errno) in try makeDirectories(sandbox, user) }
         } catch {
             throw LaunchFailure(message: "The sandbox's directory could not be made: \(error).")
         }
         return user
     }
 
-    private func makeDirectories(
-        _ sandbox: String, _ user: UInt32?, _ resources: ResourceLimits
-    ) throws(Errno) {
+    private func makeDirectories(_ sandbox: String, _ user: UInt32?) throws(Errno) {
         let workspace = state.workspace(sandbox)
         if Files.isDirectory(workspace) { return }
         try Files.makeDirectories(state.sandbox(sandbox), mode: 0o711)
@@ -209,20 +208,16 @@ public final class Workshop: Sendable {
         if let user {
             try Errno.check(
                 ce_lchown(workspace, Int64(user), Int64(user)), "giving the workspace to its user")
-            if hasSize(resources) {
-                let bytes = resources[.sandboxDisk]
-                let files = bytes / SandboxLimits.workspaceBytesPerFile
-                let result = ce_mount_memory(workspace, bytes, files, Int64(user), Int64(user))
-                // A directory that stays would be taken for a finished workspace.
-                if result < 0 { rmdir(workspace) }
-                try Errno.check(result, "mounting the workspace")
-            }
         }
     }
 
-    /// Mounting needs root; without jails a server could leave its workspace anyway.
-    private func hasSize(_ resources: ResourceLimits) -> Bool {
-        users != nil && resources[.sandboxDisk] > 0
+    /// Nil where it has no size: mounting needs root, and without jails a server could leave its workspace anyway.
+    private func workspace(
+        of sandbox: String, _ user: UInt32?, _ resources: ResourceLimits
+    ) throws(Errno) -> Workspace? {
+        guard let user, resources[.sandboxDisk] > 0 else { return nil }
+        return try workspaces.of(
+            sandbox, path: state.workspace(sandbox), bytes: resources[.sandboxDisk], user: user)
     }
 
     /// How often servers met their limits. `done` runs on a thread for such questions.
@@ -241,8 +236,7 @@ public final class Workshop: Sendable {
             if Self.isPlainName(id) {
                 self.groups?.remove(sandbox: id)
                 self.networks?.remove(id)
-                // EINVAL where nothing is mounted.
-                _ = ce_unmount(self.state.workspace(id))
+                self.workspaces.remove(id)
                 do {
                     try Files.removeTree(self.state.sandbox(id))
                 } catch {

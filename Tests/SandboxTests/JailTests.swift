@@ -110,6 +110,10 @@ struct JailTests {
         }
         #expect(try fill("first") == "kept\n")
         #expect(try scene.shell("wc -c < /workspace/first", sandbox: id).output == "6000000\n")
+        // Nothing of it is in the host's table, which every jail's start copies.
+        #expect(
+            !String(decoding: try Files.read("/proc/self/mounts", limit: 1 << 20), as: UTF8.self).contains(id)
+        )
         #expect(try fill("second") == "full\n")
         let many =
             "i=0; while [ $i -lt 2000 ]; do true 2>/dev/null > /workspace/f$i || break; i=$((i+1)); done; echo $i"

@@ -17,6 +17,8 @@ extension LoopState {
         case .mcp: home.receive(inbound)
         case .listTools: home.listTools(inbound)
         case .callTool: home.callTool(inbound)
+        case .oldStream: home.openOldSession(inbound)
+        case .oldMessages: home.postOld(inbound)
         }
     }
 
@@ -31,7 +33,9 @@ extension LoopState {
             return true
         }
         // The plain-HTTP shims take the owner's API key too: the command line has no other secret.
-        guard inbound.endpoint != .mcp, let key = inbound.value(.apiKey) else { return false }
+        guard inbound.endpoint == .listTools || inbound.endpoint == .callTool,
+            let key = inbound.value(.apiKey)
+        else { return false }
         var owner: String?
         for entry in settings.apiKeys where Digest.matches(key, digest: entry.digest) { owner = entry.name }
         return home != nil && owner == home?.owner
@@ -58,7 +62,7 @@ extension LoopState {
             "A valid token of this sandbox is needed: send the header Authorization: Bearer "
             + "<mcpToken>, with the token that creating the sandbox returned."
         switch inbound.endpoint {
-        case .mcp:
+        case .mcp, .oldStream, .oldMessages:
             answer(inbound.exchange, head, RPCFailure.http(401, message).bytes(id: nil))
         case .listTools, .callTool:
             answer(inbound.exchange, head, ErrorBody.rest(.unauthorized, message))

@@ -11,6 +11,7 @@ extension Backend {
         main?.profile = profile
         main?.isServing = true
         knownEra = main?.era
+        main?.demandLogs()
         switch phase {
         case .ready: remoteMayHaveChanged()
         case .backoff, .crashLoop:

@@ -219,6 +219,7 @@ final class Backend: TimerTarget {
 
     /// A process has been opened.
     func linkServes(_ link: ChildLink) {
+        link.demandLogs()
         if case .interactive = link.role { return interactiveServes(link) }
         guard link === main else {
             link.settled()
@@ -262,7 +263,7 @@ final class Backend: TimerTarget {
         switch kind {
         case .open(let question): (link as? ChildLink)?.opened(question, envelope, line)
         case .list(let list): if link === main { listed(list, envelope, line) }
-        case .call, .get, .read, .complete, .rest: return
+        case .call, .get, .read, .complete, .rest, .level: return
         }
     }
 

@@ -97,6 +97,7 @@ extension LoopState {
         switch call.target {
         case .none, .parked: return
         case .batch(let batch): batch.add(self, write)
+        case .events(let exchange): sendEvent(exchange, write)
         case .exchange(let exchange):
             if call.isStreaming || call.mustStream {
                 if !call.isStreaming { openStream(exchange, .stream) }
@@ -173,27 +174,16 @@ extension LoopState {
     func sendProgress(_ id: CallID, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard let call = calls[id], !call.token.isEmpty else { return }
         call.deadline = loop.now.advanced(milliseconds: settings.limits.callSeconds * 1000)
-        guard call.mayStream, case .exchange(let exchange) = call.target else { return }
         call.token.withBytes { token in
             guard let splice = NotificationRewriter.progress(line, envelope, token: token) else { return }
-            commit(call, exchange)
-            sendEvent(exchange) { splice.write(into: &$0) }
+            switch call.target {
+            case .exchange(let exchange) where call.mayStream:
+                commit(call, exchange)
+                sendEvent(exchange) { splice.write(into: &$0) }
+            case .events(let exchange): sendEvent(exchange) { splice.write(into: &$0) }
+            case .exchange, .batch, .parked, .none: return
+            }
         }
-    }
-
-    /// `notifications/message` for the one call that a child is working on; no other client may see it.
-    func log(_ link: ServerLink, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        let (backend, process) = (link.backend, link.incarnation)
-        guard link.inFlight == 1,
-            let id = calls.ids(where: { $0.backend === backend && $0.incarnation == process }).first,
-            let call = calls[id],
-            call.mayStream, let wanted = call.session?.logLevel ?? call.logLevel,
-            case .exchange(let exchange) = call.target,
-            let level = LogLevel(json: envelope.level.of(line)), level >= wanted
-        else { return }
-        commit(call, exchange)
-        let splice = NotificationRewriter.unchanged(line, envelope)
-        sendEvent(exchange) { splice.write(into: &$0) }
     }
 
     /// Whether a message can be sent to the client of a call while it lasts.
@@ -266,10 +256,7 @@ extension LoopState {
                 failure: call.backend.unavailable(
                     "The server \(call.backend.plan.name) was not ready within \(Limits.heldCallSeconds) s."))
         }
-        guard case .exchange = call.target else {
-            if case .none = call.target { call.backend.askTimedOut(call.kind) }
-            return
-        }
+        if case .none = call.target { return call.backend.askTimedOut(call.kind) }
         call.backend.sendCancelled(id, call, reason: "\"timeout\"")
         reply(call, failure: tooLate(call))
     }
@@ -316,23 +303,23 @@ extension LoopState {
 /// Several messages in one body (2025-03-26): answered together when the last answer is there.
 final class Batch {
     private let exchange: ExchangeID
-    private var missing: Int
-    private var answers: [UInt8] = []
+    /// Its client takes `text/event-stream` alone.
+    private let isStream: Bool
+    private var answers: BatchAnswers
 
     /// `requests` is above zero.
-    init(exchange: ExchangeID, requests: Int) {
+    init(exchange: ExchangeID, requests: Int, isStream: Bool) {
         self.exchange = exchange
-        missing = requests
+        self.isStream = isStream
+        answers = BatchAnswers(requests: requests)
     }
 
     func add(_ state: LoopState, _ write: (inout Outbox) -> Void) {
-        answers += state.collect(write)
-        missing -= 1
-        if missing > 0 {
-            answers.append(UInt8(ascii: ","))
-        } else {
-            state.answer(exchange, .ok, [UInt8(ascii: "[")] + answers + [UInt8(ascii: "]")])
-        }
+        guard let all = state.collect(write).withUnsafeBytes({ answers.add($0) }) else { return }
+        guard isStream else { return state.answer(exchange, .ok, all) }
+        state.openStream(exchange, .stream)
+        state.sendEvent(exchange) { $0.append(all) }
+        state.endStream(exchange)
     }
 }
 
@@ -346,6 +333,7 @@ extension Call.Kind {
         case .open(.initialize): .initialize
         case .open(.discover): .discover
         case .list(let kind): kind.method
+        case .level: .setLevel
         }
     }
 }

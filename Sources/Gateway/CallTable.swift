@@ -66,6 +66,7 @@ final class Call {
         /// Asked by the gateway itself.
         case open(Handshake.Question)
         case list(ListKind)
+        case level
     }
 
     let kind: Kind
@@ -83,7 +84,7 @@ final class Call {
     /// Which process of the server: an answer of an earlier one is not taken.
     var incarnation: UInt32
     let session: Session?
-    /// The least severe `notifications/message` that the client wants; nil: none.
+    /// The least severe `notifications/message` that the request itself asks for; nil: none.
     let logLevel: LogLevel?
     let id: ClientBytes
     let token: ClientBytes
@@ -118,6 +119,9 @@ final class Call {
         self.held = held
     }
 
+    /// The same, or what its session has set.
+    var wishesLogs: LogLevel? { logLevel ?? session?.logLevel }
+
     /// Its client has been answered, and the server still works on it.
     func leaveClient() {
         target = .parked
@@ -130,6 +134,8 @@ final class Call {
 enum ReplyTarget {
     case exchange(ExchangeID)
     case batch(Batch)
+    /// An event of the stream that is a session of the transport of 2024-11-05.
+    case events(ExchangeID)
     /// Of a call whose client was asked and has not come back: to nobody now.
     case parked
     /// To the gateway itself.

@@ -161,21 +161,28 @@ final class ChildLink: ServerLink, TimerTarget {
         state.counters.calls &+= 1
         let (number, method) = (Int(truncatingIfNeeded: id.value), call.kind.method)
         if era == .legacy {
+            if let level = call.logLevel { wantLogs(level) }
             RequestRewriter.write(
                 body, envelope, method: method, id: number, target: target, dropsEnvelope: call.isModern,
                 into: &child.input.outbox)
         } else if call.isModern {
             ModernRewriter.relay(
                 body, envelope.pointee, method: method, id: number, target: target,
-                into: &child.input.outbox)
+                dropsLogLevel: call.logLevel != nil && !admitsLogs(id, call), into: &child.input.outbox)
             child.input.outbox.append(byte: 10)
         } else {
             ModernRewriter.envelope(
                 body, envelope.pointee, method: method, id: number, target: target,
-                adding: call.session?.envelope ?? Self.own, into: &child.input.outbox)
+                adding: opening(of: call, id), into: &child.input.outbox)
             child.input.outbox.append(byte: 10)
         }
         state.loop.flushLater(child.input)
+    }
+
+    private func opening(of call: Call, _ id: CallID) -> ModernEnvelope {
+        guard let session = call.session else { return Self.own }
+        if session.logLevel == nil || admitsLogs(id, call) { return session.envelope }
+        return session.quietEnvelope
     }
 
     override func sendAgain(
@@ -186,7 +193,7 @@ final class ChildLink: ServerLink, TimerTarget {
             tell {
                 ModernRewriter.envelope(
                     body, envelope.pointee, method: call.kind.method, id: Int(truncatingIfNeeded: id.value),
-                    target: target, adding: call.session?.envelope ?? Self.own, round: round, into: &$0)
+                    target: target, adding: opening(of: call, id), round: round, into: &$0)
             }
         }
     }

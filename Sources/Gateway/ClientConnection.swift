@@ -35,6 +35,9 @@ class ClientConnection: Source {
 
     func endStream(_ stream: UInt32) {}
 
+    /// The first event of a stream of the transport of 2024-11-05: where to post.
+    func sendEndpoint(_ stream: UInt32, _ url: [UInt8]) {}
+
     /// What to do when the client leaves: `call` is the loop's own, if the exchange waits for one.
     func note(_ stream: UInt32, call: CallID, cancelsOnLeave: Bool) {}
 

@@ -17,7 +17,10 @@ extension SandboxHome {
         switch method {
         case .ping: respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
         case .setLevel:
-            session.setLogLevel(LogLevel(json: request.envelope.level.of(request.body)))
+            if let level = LogLevel(json: request.envelope.level.of(request.body)) {
+                session.setLogLevel(level)
+                for backend in backends { backend.links.forEach { $0.wantLogs(level) } }
+            }
             respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
         case .subscribe, .unsubscribe: unknownMethod(request, isModern: false)
         default: common(request, method, session)
@@ -57,6 +60,7 @@ extension SandboxHome {
         for id in ids {
             guard let call = state.calls[id] else { continue }
             state.finishCancelled(id, reason: "\"cancelled by the client\"")
+            if case .events = call.target { continue }
             // The exchange must end; what it says is dropped by the client (cancellation §Behavior).
             state.reply(
                 call,
@@ -66,22 +70,30 @@ extension SandboxHome {
 
     /// A batch is its messages one by one; the answers come back together.
     func batch(_ request: NorthRequest, _ session: Session) {
-        var elements: [(Envelope, UnsafeRawBufferPointer)] = []
-        var walker = BatchWalker(request.body)
-        while let range = walker.next() {
-            let bytes = range.of(request.body)
-            if let envelope = try? Envelope.scan(bytes) { elements.append((envelope, bytes)) }
-        }
-        let requests = elements.filter { $0.0.kind == .request }.count
+        var requests = 0
+        each(of: request.body) { envelope, _ in if envelope.kind == .request { requests += 1 } }
         guard requests > 0 else {
-            for (envelope, bytes) in elements {
-                withPart(request, envelope, bytes, request.target) { part($0, session) }
-            }
+            parts(request, session, request.target)
             return state.answer(request.inbound.exchange, .accepted, [])
         }
-        let batch = Batch(exchange: request.inbound.exchange, requests: requests)
-        for (envelope, bytes) in elements {
-            withPart(request, envelope, bytes, .batch(batch)) { part($0, session) }
+        let batch = Batch(
+            exchange: request.inbound.exchange, requests: requests, isStream: !request.accepts.json)
+        parts(request, session, .batch(batch))
+    }
+
+    /// Every message of an array; what is asked in it is answered to `target`.
+    func parts(_ request: NorthRequest, _ session: Session, _ target: ReplyTarget) {
+        each(of: request.body) { envelope, bytes in
+            withPart(request, envelope, bytes, target) { part($0, session) }
+        }
+    }
+
+    /// The array has been checked: each element of it is a message.
+    private func each(of array: UnsafeRawBufferPointer, _ work: (Envelope, UnsafeRawBufferPointer) -> Void) {
+        var walker = BatchWalker(array)
+        while let range = walker.next() {
+            let bytes = range.of(array)
+            if let envelope = try? Envelope.scan(bytes) { work(envelope, bytes) }
         }
     }
 
@@ -119,6 +131,7 @@ extension SandboxHome {
         switch request.target {
         case .none, .parked: return
         case .batch(let batch): batch.add(state, write)
+        case .events(let exchange): state.sendEvent(exchange, write)
         case .exchange(let exchange):
             let body = state.collectOwned(write)
             if request.accepts.json {
@@ -139,6 +152,7 @@ extension SandboxHome {
         switch request.target {
         case .none, .parked: return
         case .batch(let batch): batch.add(state) { failure.write(id: request.id, into: &$0) }
+        case .events(let exchange): state.sendEvent(exchange) { failure.write(id: request.id, into: &$0) }
         case .exchange: refuse(request.inbound, failure, id: request.id)
         }
     }
@@ -163,11 +177,11 @@ extension SandboxHome {
         let accepts = request.accepts
         let now = state.loop.now
         let limit = state.settings.limits.callSeconds
-        var isBatch = false
-        if case .batch = request.target { isBatch = true }
+        var hasExchange = false
+        if case .exchange = request.target { hasExchange = true }
         let call = Call(
-            kind: kind, isModern: isModern, mayStream: accepts.eventStream && !isBatch,
-            mustStream: !accepts.json && !isBatch, target: request.target, backend: backends[route.server],
+            kind: kind, isModern: isModern, mayStream: accepts.eventStream && hasExchange,
+            mustStream: !accepts.json && hasExchange, target: request.target, backend: backends[route.server],
             incarnation: 0, session: session,
             logLevel: LogLevel(json: request.borrowed.pointee.metaLogLevel.of(request.body)),
             id: ClientBytes(request.rawID),

@@ -9,14 +9,16 @@ extension SandboxHome {
         case .post: post(inbound)
         case .get: openStream(inbound)
         case .delete: endSession(inbound)
-        default:
-            let failure = RPCFailure.http(405, "This endpoint knows POST, GET and DELETE.")
-            state.answer(
-                inbound.exchange,
-                AnswerHead(status: 405, contentType: AnswerHead.json).with(
-                    "Allow", "GET, POST, DELETE, OPTIONS"),
-                failure.bytes(id: nil))
+        default: refuse(inbound, method: "GET, POST, DELETE, OPTIONS")
         }
+    }
+
+    func refuse(_ inbound: Inbound, method allowed: String) {
+        let failure = RPCFailure.http(405, "This endpoint knows \(allowed).")
+        state.answer(
+            inbound.exchange,
+            AnswerHead(status: 405, contentType: AnswerHead.json).with("Allow", allowed),
+            failure.bytes(id: nil))
     }
 
     private func post(_ inbound: Inbound) {
@@ -174,7 +176,7 @@ extension SandboxHome {
         }
     }
 
-    private var tooManyStreams: RPCFailure {
+    var tooManyStreams: RPCFailure {
         .http(429, "This sandbox has \(Limits.streamsPerSandbox) open streams already.")
     }
 
@@ -187,6 +189,7 @@ extension SandboxHome {
 
     /// The client of a stream has left.
     func streamGone(_ exchange: ExchangeID) {
+        defer { oldSessionGone(exchange) }
         guard let index = streams.firstIndex(where: { $0.exchange == exchange }) else { return }
         let stream = streams.remove(at: index)
         if stream.session?.stream === stream { stream.session?.stream = nil }

@@ -357,6 +357,14 @@ final class HTTP1Connection: ClientConnection {
         state.loop.flushLater(self)
     }
 
+    override func sendEndpoint(_ stream: UInt32, _ url: [UInt8]) {
+        guard stream == sequence, phase == .streaming else { return }
+        url.withUnsafeBytes {
+            EventWriter.event(data: $0, event: "endpoint", chunked: !isHTTP10, into: &outbox)
+        }
+        state.loop.flushLater(self)
+    }
+
     override func endStream(_ stream: UInt32) {
         guard stream == sequence, phase == .streaming else { return }
         if !isHTTP10 { ResponseWriter.lastChunk(into: &outbox) }

@@ -147,6 +147,14 @@ final class HTTP2Connection: ClientConnection {
         state.loop.flushLater(self)
     }
 
+    override func sendEndpoint(_ stream: UInt32, _ url: [UInt8]) {
+        guard exchanges[stream]?.isStreaming == true else { return }
+        session.write(stream) { out in
+            url.withUnsafeBytes { EventWriter.event(data: $0, event: "endpoint", chunked: false, into: &out) }
+        }
+        state.loop.flushLater(self)
+    }
+
     override func endStream(_ stream: UInt32) {
         guard exchanges[stream]?.isStreaming == true else { return }
         exchanges[stream] = nil

@@ -45,6 +45,8 @@ public enum Limits {
     public static let sessionsPerSandbox = 1024
     /// Seconds a legacy session lives without a request or an open stream.
     public static let sessionIdleSeconds = 1800
+    /// Seconds a client of the transport of 2024-11-05 has for its `initialize` once its stream is open.
+    public static let oldSessionOpeningSeconds = 60
     /// Listen streams and GET streams of one sandbox.
     public static let streamsPerSandbox = 4096
     /// Messages in one batch of revision 2025-03-26.

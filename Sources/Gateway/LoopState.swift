@@ -141,6 +141,14 @@ final class LoopState: TimerTarget {
         connection(exchange)?.sendComment(exchange.stream)
     }
 
+    /// Says on a stream of the transport of 2024-11-05 where to post.
+    func sendEndpoint(_ exchange: ExchangeID, _ url: [UInt8]) {
+        guard Int(exchange.loop) == loop.index else {
+            return shared.post(Int(exchange.loop)) { $0.sendEndpoint(exchange, url) }
+        }
+        connection(exchange)?.sendEndpoint(exchange.stream, url)
+    }
+
     func endStream(_ exchange: ExchangeID) {
         guard Int(exchange.loop) == loop.index else {
             return shared.post(Int(exchange.loop)) { $0.endStream(exchange) }

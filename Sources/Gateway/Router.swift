@@ -6,6 +6,8 @@ import Wire
 /// What of a sandbox a request is for.
 enum SandboxEndpoint: UInt8, Sendable {
     case mcp, listTools, callTool
+    /// The two of the transport of 2024-11-05.
+    case oldStream, oldMessages
 }
 
 /// A request as its sandbox sees it. The bytes are valid during the call that hands it over.
@@ -109,6 +111,8 @@ extension LoopState {
         if path.equals("/mcp") || path.equals("/mcp/") { return .mcp }
         if path.equals("/mcp/list_tools") { return .listTools }
         if path.equals("/mcp/call_tool") { return .callTool }
+        if path.equals("/sse") || path.equals("/sse/") { return .oldStream }
+        if path.equals("/messages") || path.equals("/messages/") { return .oldMessages }
         return nil
     }
 

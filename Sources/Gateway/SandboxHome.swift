@@ -21,6 +21,8 @@ final class SandboxHome: TimerTarget {
     private(set) var backends: [Backend] = []
     private(set) var catalog: ListCatalog
     var sessions = SessionTable()
+    /// Sessions of the transport of 2024-11-05 by their ids.
+    var oldSessions: [[UInt8]: OldSession] = [:]
     var streams: [EventStream] = []
     /// Seals what clients carry from one request to the next.
     let seal: StateSeal
@@ -221,6 +223,7 @@ final class SandboxHome: TimerTarget {
     func endStreams() {
         for stream in streams { stream.end(state) }
         streams = []
+        endOldSessions()
     }
 
     /// Once a second.
@@ -230,6 +233,7 @@ final class SandboxHome: TimerTarget {
             state.sendComment(stream.exchange)
         }
         sessions.expire(before: now, home: self)
+        tickOldSessions(now)
         for backend in backends { backend.tick(now) }
         egress?.tick(now)
     }

@@ -49,7 +49,7 @@ extension ServerLink {
     }
 
     /// Calls of clients that this process works on.
-    private var clientCalls: [UInt64] {
+    var clientCalls: [UInt64] {
         let (backend, process) = (backend, incarnation)
         return state.calls.ids {
             !$0.isOwn && $0.backend === backend && $0.incarnation == process && $0.held == nil
@@ -147,6 +147,7 @@ extension ServerLink {
     /// Once a second.
     func tick(_ now: Instant) {
         if !ghosts.isEmpty { forgetGhosts(now) }
+        settleLogs(now)
         guard !doubts.isEmpty else { return }
         for doubt in doubts.expire(now: now) { doubt.id.withUnsafeBytes { refuse(doubt.ask, $0) } }
     }

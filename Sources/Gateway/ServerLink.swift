@@ -36,6 +36,10 @@ class ServerLink {
     final var ghosts: [UInt64: Instant] = [:]
     /// It has asked a client.
     final var hasAsked = false
+    /// What of its log is wanted (older era).
+    final var logs = LogDemand()
+    /// Calls whose log messages come without saying for which they are (2026-07-28 on stdio).
+    final var loggedCalls: [CallID] = []
 
     init(_ role: Role, of backend: Backend) {
         self.role = role
@@ -69,6 +73,15 @@ class ServerLink {
     func sendOwn(
         _ id: CallID, _ method: MethodName, isRepeatable: Bool, _ write: (Int, inout ByteCollector) -> Void
     ) {}
+
+    /// Tells a server of the older era which log messages are wanted; what is sent after that comes after it.
+    func sendLevel(_ level: LogLevel) {
+        guard let id = register(.level) else { return }
+        sendOwn(id, .setLevel, isRepeatable: true) { id, out in
+            SouthLine.setLevel(level, id: id, into: &out)
+            out.bytes.removeLast()
+        }
+    }
 
     /// Sends a message that is no request.
     func tell(_ write: (inout ByteCollector) -> Void) {}
@@ -156,7 +169,7 @@ extension ServerLink {
                 call == nil || call == id.value
             else { return }
             state.progress(id, backend, envelope, line)
-        case .message: state.log(self, envelope, line)
+        case .message: logged(envelope, line, during: call)
         case .cancelled: withdrew(envelope.requestID.of(line))
         case .toolsChanged: backend.listChanged(.tools, by: self)
         case .promptsChanged: backend.listChanged(.prompts, by: self)

@@ -11,6 +11,8 @@ final class Session {
     private(set) var logLevel: LogLevel?
     /// What makes its requests ones of 2026-07-28, for servers that speak that.
     private(set) var envelope: ModernEnvelope
+    /// The same without a wish for log messages.
+    let quietEnvelope: ModernEnvelope
     var lastUsed: Instant
     /// The client has declared that it can be asked something.
     let mayBeAsked: Bool
@@ -27,7 +29,9 @@ final class Session {
         self.capabilities = capabilities
         lastUsed = now
         mayBeAsked = !capabilities.isDisjoint(with: .relayable)
-        envelope = ModernEnvelope(client: .gateway, capabilities: capabilities.intersection(.relayable))
+        quietEnvelope = ModernEnvelope(
+            client: .gateway, capabilities: capabilities.intersection(.relayable))
+        envelope = quietEnvelope
     }
 
     func setLogLevel(_ level: LogLevel?) {
@@ -59,6 +63,7 @@ struct SessionTable: ~Copyable {
     /// Ids that were ended by DELETE, so that a sealed id does not come back to life.
     private var ended: Set<SessionKey> = []
     var count: Int { sessions.count }
+    var all: [Session] { sessions.values }
 
     func find(_ id: UnsafeRawBufferPointer) -> Session? {
         guard let key = SessionKey(id), let session = sessions[key] else { return nil }

@@ -341,6 +341,21 @@ def test_a_second_get_stream_is_decided(sandbox):
             assert second.status == 409
 
 
+def test_a_session_outlives_its_connections(gateway):
+    """A stream may be opened again, and tells what changed meanwhile; other connections go on with the session."""
+    with gateway.create({"fix": fixture(new_mark())}) as own, own.legacy() as session, own.legacy() as other:
+        with session.listen() as stream:
+            assert stream.status == 200
+        session.close()
+        other.text("fix_learn", {"name": "meanwhile"})
+        wait_until(lambda: "fix_meanwhile" in other.tools(), 5, "the tool is listed")
+        with session.listen() as stream:
+            stream.next_message("notifications/tools/list_changed")
+            assert session.text("fix_meanwhile", {"text": "works"})
+            other.text("fix_learn", {"name": "later"})
+            stream.next_message("notifications/tools/list_changed")
+
+
 def test_delete_ends_the_get_stream(sandbox):
     with sandbox.legacy() as session, session.listen() as stream:
         assert session.delete().status in (200, 204)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support.gateway import HERE, VENVS, Gateway, free_port
-from support.mcp import RPCError, text_of
+from support.mcp import META, RPCError, text_of
 from support.remote import Remote, begin_stream, event, is_open, make_certificate, reply, result, unused_port
 from support.waiting import wait_until
 
@@ -99,6 +99,25 @@ def test_progress_of_official_servers(served):
     assert [p["progress"] for p in progress] == [1, 2, 3]
     assert {p["progressToken"] for p in progress} == {"mine"}
     assert messages[-1]["id"] == 7 and text_of(messages[-1]["result"]) == "3 steps"
+
+
+def said(messages):
+    return [m["params"]["data"] for m in messages if m.get("method") == "notifications/message"]
+
+
+def test_log_messages_of_official_servers(served):
+    params = {"name": "far_say", "arguments": {"text": "hear"}}
+    with served.legacy() as client:
+        with client.stream("tools/call", params, 1) as stream:
+            assert said([part.json for part in stream.rest()]) == []
+        client.ask("logging/setLevel", {"level": "warning"})
+        with client.stream("tools/call", params, 2) as stream:
+            assert said([part.json for part in stream.rest()]) == ["warning hear"]
+    with served.modern() as client:
+        for level, expected in ((None, []), ("debug", ["debug hear", "warning hear"]), ("warning", ["warning hear"])):
+            with client.stream("tools/call", params, 3, {META + "logLevel": level}) as stream:
+                messages = [part.json for part in stream.rest()]
+            assert said(messages) == expected and text_of(messages[-1]["result"]) == "hear"
 
 
 def test_official_servers_tell_of_new_tools(served):

@@ -15,6 +15,7 @@ extension RemoteLink {
         var out = ByteCollector()
         let number = Int(truncatingIfNeeded: id.value)
         if era == .legacy {
+            if let level = call.logLevel { wantLogs(level) }
             RequestRewriter.write(
                 body, envelope, method: method, id: number, target: target, dropsEnvelope: call.isModern,
                 into: &out)

@@ -24,7 +24,8 @@ final class RemoteLink: ServerLink, TimerTarget {
     var routeKnownAt = Instant(nanoseconds: 0)
     var isResolving = false
     var isDispatching = false
-    /// `notifications/initialized`, until it has been answered: servers take nothing else before it.
+    /// `notifications/initialized`, until it has been answered: servers take nothing else before it. Later,
+    /// `logging/setLevel`.
     var barrier: Int?
     /// Whether an address has passed the guard: a name that later leads elsewhere is an ordinary failure.
     var wasAllowed = false
@@ -121,6 +122,21 @@ final class RemoteLink: ServerLink, TimerTarget {
         perform(client.cancel(id.value, notice: out.bytes))
     }
 
+    override func sendLevel(_ level: LogLevel) {
+        guard let id = register(.level) else { return }
+        var out = ByteCollector()
+        SouthLine.setLevel(level, id: Int(truncatingIfNeeded: id.value), into: &out)
+        out.bytes.removeLast()
+        let actions = client.call(id.value, body: out.bytes, method: .setLevel, isRepeatable: true)
+        if barrier == nil, case .request(let request)? = actions.last {
+            // Requests go by connections of their own, and would be there first.
+            barrier = request.exchange
+            _ = loop.schedule(
+                afterMilliseconds: BridgeLimits.logLevelMilliseconds, self, tag: UInt64(request.exchange))
+        }
+        perform(actions)
+    }
+
     // MARK: What the machine wants
 
     /// - Parameter actions: of one call of `client`, in its order.
@@ -206,7 +222,15 @@ final class RemoteLink: ServerLink, TimerTarget {
         timerDue = Instant(nanoseconds: .max)
     }
 
+    /// `tag` is 0, or the exchange that has held up others for long enough.
     func timerFired(_ tag: UInt64) {
+        if tag > 0 {
+            if let barrier, barrier == Int(tag) {
+                self.barrier = nil
+                dispatch()
+            }
+            return
+        }
         timer = .none
         timerDue = Instant(nanoseconds: .max)
         for connection in connections where loop.now >= connection.deadline { connection.expire() }

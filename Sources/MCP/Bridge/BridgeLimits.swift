@@ -114,4 +114,10 @@ public enum BridgeLimits {
     public static let pollMillisecondsDefault = 1_000
     /// Milliseconds a task is kept by its server, as asked.
     public static let taskMilliseconds = 600_000
+
+    /// Milliseconds after the last wish for log messages until a server may be told to be quieter.
+    public static let logLingerMilliseconds = 30_000
+    /// Milliseconds for which what is asked of a remote server waits for its answer to `logging/setLevel`, so that
+    /// the first messages are not missed.
+    public static let logLevelMilliseconds = 2000
 }

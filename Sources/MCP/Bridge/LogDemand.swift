@@ -1,33 +1,47 @@
+import System
 import Wire
 
-/// Which log messages the clients of one server want: the server is set to the most verbose of their wishes, and
-/// each gets what it asked for.
+/// Which log messages are wanted of one process of a server of the older era, which knows one level for all of its
+/// clients: it is set to the most verbose wish, and each client gets what it asked for.
 public struct LogDemand: Sendable, Equatable {
-    private var wishes: [UInt64: LogLevel] = [:]
     /// What the server has been told; nil until then.
     public private(set) var told: LogLevel?
+    private var wantedAt = Instant(nanoseconds: 0)
 
     public init() {}
 
-    /// A session's or a modern request's wish; nil ends it. The level to tell the server now, if it is another.
+    /// A session has set its level, or a request comes with its own. The level to tell the server now, if it is
+    /// less than it tells.
+    public mutating func want(_ level: LogLevel, now: Instant) -> LogLevel? {
+        wantedAt = now
+        if let told, told <= level { return nil }
+        told = level
+        return level
+    }
+
+    /// Whether nobody has wanted anything for so long that `settle` should see what is still wanted.
     ///
-    /// A server is not told to be quieter: that costs a request each time a modern call ends, and what nobody
-    /// wants is dropped here.
-    public mutating func want(_ client: UInt64, _ level: LogLevel?) -> LogLevel? {
-        wishes[client] = level
-        guard let lowest = wishes.values.min() else { return nil }
-        if let told, told <= lowest { return nil }
-        told = lowest
-        return lowest
+    /// Not at the end of each request: that would cost another one, and what nobody wants is dropped anyway.
+    public func isDue(now: Instant) -> Bool {
+        told != nil && now.milliseconds(since: wantedAt) >= BridgeLimits.logLingerMilliseconds
+    }
+
+    /// `lowest` is the most verbose of today's wishes, nil without any. The level to tell a server that tells more
+    /// than that.
+    public mutating func settle(_ lowest: LogLevel?, now: Instant) -> LogLevel? {
+        wantedAt = now
+        let level = lowest ?? .emergency
+        guard let told, told < level else { return nil }
+        self.told = level
+        return level
     }
 
     /// The server is a new process: what it must be told, if anything.
-    public mutating func restarted() -> LogLevel? {
-        told = wishes.values.min()
-        return told
+    public mutating func restarted(_ lowest: LogLevel?, now: Instant) -> LogLevel? {
+        told = lowest
+        wantedAt = now
+        return lowest
     }
-
-    public func wish(of client: UInt64) -> LogLevel? { wishes[client] }
 
     /// Whether a message of `level` is for a client that wants `wish`. Nobody gets what it did not ask for.
     public static func delivers(_ level: LogLevel, to wish: LogLevel?) -> Bool {

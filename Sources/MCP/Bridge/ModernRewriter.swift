@@ -44,12 +44,14 @@ public enum ModernRewriter {
     /// extensions, of which only those pass that are data alone.
     ///
     /// - Parameters:
+    ///   - dropsLogLevel: log messages of this request could not be told from those of another.
     ///   - dropsBaggage: the server is somebody else's: what a trace carries along is not for it.
     ///   - state: what stands in place of the client's `requestState`: nil leaves it as it is, empty
     ///   takes it out (the server gave none), else a raw JSON string.
     public static func relay<Sink: ByteSink & ~Copyable>(
         _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName, id: Int,
-        target: SouthTarget, dropsBaggage: Bool = false, state: [UInt8]? = nil, into sink: inout Sink
+        target: SouthTarget, dropsLogLevel: Bool = false, dropsBaggage: Bool = false, state: [UInt8]? = nil,
+        into sink: inout Sink
     ) {
         let declared = envelope.metaClientCapabilities.of(body)
         let trimmed = trimmed(declared)
@@ -61,7 +63,12 @@ public enum ModernRewriter {
                     splice.replace(envelope.metaProgressToken, with: id)
                 }
                 if !trimmed.isEmpty { splice.replace(envelope.metaClientCapabilities, with: trimmed) }
-                if dropsBaggage { splice.remove(["baggage"], from: envelope.meta) }
+                switch (dropsLogLevel, dropsBaggage) {
+                case (true, true): splice.remove([logLevel, "baggage"], from: envelope.meta)
+                case (true, false): splice.remove([logLevel], from: envelope.meta)
+                case (false, true): splice.remove(["baggage"], from: envelope.meta)
+                case (false, false): break
+                }
                 if state != nil, envelope.requestState.isPresent {
                     if replacement.isEmpty {
                         splice.remove(["requestState"], from: envelope.params)
@@ -74,6 +81,8 @@ public enum ModernRewriter {
             }
         }
     }
+
+    private static let logLevel: StaticString = "io.modelcontextprotocol/logLevel"
 
     /// `"inputResponses":…,"requestState":…` and, where the body has no `_meta`, that.
     private static func fragment(

@@ -24,6 +24,14 @@ public struct OldTransport: Sendable {
     /// The name of the query's parameter that holds the session.
     private static let parameter: StaticString = "session_id"
 
+    /// The path of the messages' endpoint that belongs to the stream's: a `…/sse` as its client wrote it.
+    public static func messages(beside stream: String) -> String {
+        var path = Substring(stream)
+        if path.hasSuffix("/") { path.removeLast() }
+        if path.hasSuffix("/sse") { path.removeLast(4) }
+        return path + "/messages"
+    }
+
     /// The data of the `endpoint` event: a path at this origin. `path` is of the messages' endpoint, `session` an
     /// id of characters that need no encoding.
     public static func endpoint(path: String, session: [UInt8]) -> [UInt8] {
@@ -47,16 +55,18 @@ public struct OldTransport: Sendable {
         return found
     }
 
+    private static let tooNew = RPCFailure.invalidRequest(
+        "this endpoint speaks 2024-11-05 to 2025-11-25; later revisions use the other URL")
+
     /// A message that was posted. `headers` count only where they claim another era.
     public mutating func posted(
         _ envelope: Envelope, _ body: UnsafeRawBufferPointer, headers: RoutingHeaders
     ) -> Verdict {
+        // Whether its headers are right as well does not matter.
+        if envelope.metaProtocolVersion.isPresent { return .refuse(Self.tooNew) }
         switch Classifier.classify(envelope, body, headers: headers, session: revision) {
         case .refuse(let failure): return .refuse(failure)
-        case .modernRequest, .modernNotification:
-            return .refuse(
-                .invalidRequest(
-                    "this endpoint speaks 2024-11-05 to 2025-11-25; later revisions use the other URL"))
+        case .modernRequest, .modernNotification: return .refuse(Self.tooNew)
         case .legacyInitialize:
             guard revision == nil else {
                 return .refuse(.invalidRequest("the session is initialized already"))

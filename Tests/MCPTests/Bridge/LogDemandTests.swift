@@ -1,24 +1,46 @@
+import System
 import Testing
 import Wire
 
 @testable import MCP
 
+private func at(_ milliseconds: Int) -> Instant {
+    Instant(nanoseconds: 0).advanced(milliseconds: milliseconds)
+}
+
 @Test("a server is set to the most verbose wish, and told only when that is more than it knows")
 func logDemand() {
     var demand = LogDemand()
-    #expect(demand.want(1, .warning) == .warning)
-    #expect(demand.want(2, .error) == nil)
-    #expect(demand.want(3, .debug) == .debug)
-    #expect(demand.want(3, nil) == nil)
-    #expect(demand.want(4, .info) == nil)
+    #expect(demand.want(.warning, now: at(0)) == .warning)
+    #expect(demand.want(.error, now: at(1)) == nil)
+    #expect(demand.want(.debug, now: at(2)) == .debug)
+    #expect(demand.want(.info, now: at(3)) == nil)
     #expect(demand.told == .debug)
-    #expect(demand.wish(of: 1) == .warning)
-    #expect(demand.restarted() == .info)
-    #expect(demand.want(1, nil) == nil)
-    _ = demand.want(2, nil)
-    _ = demand.want(4, nil)
-    #expect(demand.restarted() == nil)
-    #expect(demand.want(1, .error) == .error)
+}
+
+@Test("a server becomes quieter when the wish for more has been over for a while")
+func logDemandSettles() {
+    var demand = LogDemand()
+    let pause = BridgeLimits.logLingerMilliseconds
+    #expect(!demand.isDue(now: at(pause * 9)))
+    _ = demand.want(.debug, now: at(0))
+    #expect(!demand.isDue(now: at(pause - 1)))
+    #expect(demand.isDue(now: at(pause)))
+    #expect(demand.settle(.debug, now: at(pause)) == nil)
+    #expect(!demand.isDue(now: at(pause + 1)))
+    #expect(demand.settle(.error, now: at(pause * 2)) == .error)
+    #expect(demand.settle(nil, now: at(pause * 3)) == .emergency)
+    #expect(demand.want(.alert, now: at(pause * 4)) == .alert)
+}
+
+@Test("a new process is told what is wanted, and nothing when nothing is")
+func logDemandRestarts() {
+    var demand = LogDemand()
+    #expect(demand.restarted(.info, now: at(0)) == .info)
+    #expect(demand.want(.info, now: at(1)) == nil)
+    #expect(demand.restarted(nil, now: at(2)) == nil)
+    #expect(!demand.isDue(now: at(100_000_000)))
+    #expect(demand.want(.error, now: at(3)) == .error)
 }
 
 @Test("nobody gets a message that it did not ask for")

@@ -73,6 +73,12 @@ func oldSessionQuery(_ query: String, _ expected: String?) {
     #expect(found == expected)
 }
 
+@Test("messages are posted beside the stream")
+func oldMessages() {
+    #expect(OldTransport.messages(beside: "/sandbox/x/sse") == "/sandbox/x/messages")
+    #expect(OldTransport.messages(beside: "/sse/") == "/messages")
+}
+
 @Test("the endpoint is a path at this origin")
 func oldEndpoint() {
     let data = OldTransport.endpoint(path: "/sandbox/x/messages", session: Array("gw1.A-_9".utf8))

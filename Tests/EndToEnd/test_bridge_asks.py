@@ -11,7 +11,7 @@ import urllib.parse
 import pytest
 
 from support import processes
-from support.gateway import fixture, new_mark
+from support.gateway import CHECKED, fixture, new_mark
 from support.http import exchange
 from support.mcp import RPCError, text_of
 from support.waiting import wait_until
@@ -43,9 +43,10 @@ def told(client, name="fix_asked"):
 
 @pytest.fixture(scope="module", params=["legacy", "modern"])
 def server(request, gateway):
-    made = gateway.create({"fix": fixture(new_mark(), "--era", request.param)})
+    made = gateway.create({"fix": fixture(new_mark(), "--era", request.param, *CHECKED)})
     made.era = request.param
     yield made
+    assert made.text("fix_mistakes") == "[]"
     made.kill()
 
 

@@ -21,6 +21,9 @@ VENVS = Path(os.environ.get("MCP_GATEWAY_VENVS", ROOT / ".build-venvs"))
 PYTHON = "/usr/bin/python3"
 FIXTURE = SCRATCH / "fixture/server.py"
 ECHO = SCRATCH / "echo"
+# Flags of a fixture that holds what it is told against the schemas.
+CHECKED = ("--check", FIXTURE.parent / "schema.py")
+CHECKED += tuple(FIXTURE.parent / f"schema/{file.name}" for file in sorted((HERE / "fixture/schema").glob("*.json")))
 READY_SECONDS = 20
 
 

@@ -100,7 +100,8 @@ def exchange(url, method="GET", body=None, headers=None, timeout=TIMEOUT, connec
 class Stream:
     """A request whose answer is read event by event, on a thread, while it is open."""
 
-    def __init__(self, url, method="GET", body=None, headers=None):
+    def __init__(self, url, method="GET", body=None, headers=None, check=None):
+        self.check = check or (lambda message: None)
         parts = urllib.parse.urlsplit(url)
         self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
         if isinstance(body, (dict, list)):
@@ -138,9 +139,12 @@ class Stream:
     def next(self, seconds=10):
         """The next event; None at the end of the stream. Fails when neither comes in time."""
         try:
-            return self.events.get(timeout=seconds)
+            event = self.events.get(timeout=seconds)
         except queue.Empty:
             raise AssertionError(f"no event within {seconds:g} s") from None
+        if event is not None and event.data and event.kind == "message":
+            self.check(event.json)
+        return event
 
     def next_message(self, method, seconds=10):
         """The next message of this method; others before it are skipped."""

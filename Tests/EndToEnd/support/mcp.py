@@ -5,6 +5,8 @@ import itertools
 import json
 import urllib.parse
 
+from fixture.schema import Conversation
+
 from .http import TIMEOUT, Stream, exchange
 
 MODERN = "2026-07-28"
@@ -33,11 +35,36 @@ def text_of(result):
     return "".join(block.get("text", "") for block in result["content"])
 
 
-class Legacy:
+class Checked:
+    """A client that holds all it is told against the schema of its revision. `is_lenient`: what servers say may be
+    wrong, and is passed on."""
+
+    is_lenient = False
+
+    def heed(self, message):
+        """A message that is about to be sent: what it asks will be answered."""
+        self.conversation.heard(json.loads(message) if isinstance(message, str) else message)
+
+    def check(self, message):
+        if self.is_lenient:
+            return
+        mistakes = self.conversation.mistakes(message)
+        assert not mistakes, f"{mistakes} in {json.dumps(message)[:2000]}"
+
+    def checked(self, reply):
+        """Whatever of a reply is of MCP."""
+        if reply.body and (reply.is_stream or reply.headers.get("content-type", "").startswith("application/json")):
+            for message in reply.messages if reply.is_stream else [reply.json]:
+                self.check(message)
+        return reply
+
+
+class Legacy(Checked):
     """A session of the handshake era."""
 
-    def __init__(self, url, token, version=LEGACY, capabilities=None, start=True):
-        self.url, self.token, self.version = url, token, version
+    def __init__(self, url, token, version=LEGACY, capabilities=None, start=True, is_lenient=False):
+        self.url, self.token, self.version, self.is_lenient = url, token, version, is_lenient
+        self.conversation = Conversation("Server", version)
         self.capabilities = capabilities or {}
         self.session = None
         self.ids = itertools.count(1)
@@ -61,6 +88,8 @@ class Legacy:
             "capabilities": self.capabilities,
             "clientInfo": {"name": "end-to-end", "version": "1"},
         }
+        # What is not known is answered with the newest.
+        self.conversation.revision = self.version if self.version in HANDSHAKE_VERSIONS else LEGACY
         reply = self.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
         assert reply.status == 200, reply
         self.hello = result_of(reply, 0)
@@ -71,7 +100,12 @@ class Legacy:
         return self.hello
 
     def post(self, message, **headers):
-        return exchange(self.url, "POST", message, self.headers(**headers), connection=self.connection)
+        reply = exchange(self.url, "POST", message, self.headers(**headers), connection=self.connection)
+        try:
+            self.heed(message)
+        except ValueError:
+            return reply  # no JSON, and meant to be none
+        return self.checked(reply)
 
     def reply(self, method, params=None, ident=None, **headers):
         ident = next(self.ids) if ident is None else ident
@@ -104,7 +138,8 @@ class Legacy:
     def stream(self, method, params, ident):
         """A request whose answer is read while it comes."""
         message = {"jsonrpc": "2.0", "id": ident, "method": method, "params": params}
-        return Stream(self.url, "POST", message, self.headers())
+        self.heed(message)
+        return Stream(self.url, "POST", message, self.headers(), self.check)
 
     def converse(self, name, arguments, answer, ident=None, token=None, stream=None):
         """Calls a tool and answers what is asked meanwhile: `answer` makes a result, or an error, of each request.
@@ -136,7 +171,8 @@ class Legacy:
 
     def listen(self, **headers):
         """The GET stream."""
-        return Stream(self.url, "GET", None, self.headers(Accept="text/event-stream", Content_Type=None, **headers))
+        fields = self.headers(Accept="text/event-stream", Content_Type=None, **headers)
+        return Stream(self.url, "GET", None, fields, self.check)
 
     def delete(self):
         return exchange(self.url, "DELETE", None, self.headers(Content_Type=None), connection=self.connection)
@@ -160,11 +196,12 @@ def envelope(**more):
     }
 
 
-class Modern:
+class Modern(Checked):
     """Requests of 2026-07-28: no session, every request stands alone."""
 
-    def __init__(self, url, token, capabilities=None):
-        self.url, self.token = url, token
+    def __init__(self, url, token, capabilities=None, is_lenient=False):
+        self.url, self.token, self.is_lenient = url, token, is_lenient
+        self.conversation = Conversation("Server", MODERN)
         self.capabilities = capabilities
         self.ids = itertools.count(1)
         parts = urllib.parse.urlsplit(url)
@@ -191,11 +228,13 @@ class Modern:
 
     def reply(self, method, params=None, ident=None, headers=None, meta=None):
         body, fields, _ = self.request(method, params, ident, headers, meta)
-        return exchange(self.url, "POST", body, fields, connection=self.connection)
+        self.heed(body)
+        return self.checked(exchange(self.url, "POST", body, fields, connection=self.connection))
 
     def ask(self, method, params=None, ident=None):
         body, fields, ident = self.request(method, params, ident)
-        reply = exchange(self.url, "POST", body, fields, connection=self.connection)
+        self.heed(body)
+        reply = self.checked(exchange(self.url, "POST", body, fields, connection=self.connection))
         assert reply.status == 200, reply
         return result_of(reply, ident)
 
@@ -227,7 +266,8 @@ class Modern:
 
     def stream(self, method, params, ident, meta=None):
         body, fields, _ = self.request(method, params, ident, None, meta)
-        return Stream(self.url, "POST", json.dumps(body), fields)
+        self.heed(body)
+        return Stream(self.url, "POST", json.dumps(body), fields, self.check)
 
     def close(self):
         self.connection.close()

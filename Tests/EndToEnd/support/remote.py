@@ -7,6 +7,8 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from fixture.schema import MODERN, Conversation
+
 RESULTS = {
     "initialize": {
         "protocolVersion": "2025-11-25",
@@ -36,6 +38,7 @@ class Remote:
     def __init__(self, answer=None, certificate=None):
         self.answer = answer or (lambda handler, request: False)
         self.requests, self.lock, self.sessions = [], threading.Lock(), 0
+        self.mistakes = []
         self.stopping = threading.Event()
         remote = self
 
@@ -82,6 +85,7 @@ class Remote:
     def serve(self, handler, request):
         with self.lock:
             self.requests.append(request)
+        self.judge(request)
         if self.answer(handler, request):
             return
         if request.method == "GET":
@@ -99,6 +103,15 @@ class Remote:
                 self.sessions += 1
                 headers["Mcp-Session-Id"] = f"session-{self.sessions}"
             reply(handler, 200, result(request, self.result(request)), **headers)
+
+    def judge(self, request):
+        """What the gateway asks and tells has the form that the revision wants."""
+        if request.rpc is None:
+            return
+        is_modern = MODERN in (request.headers.get("MCP-Protocol-Version"), request.rpc == "server/discover" and MODERN)
+        found = Conversation("Client", MODERN if is_modern else "2025-11-25").mistakes(request.message)
+        if found:
+            self.mistakes.append((found, request.message))
 
     def result(self, request):
         if request.rpc == "tools/call":
@@ -118,6 +131,7 @@ class Remote:
         self.stopping.set()
         self.server.shutdown()
         self.server.server_close()
+        assert not self.mistakes, self.mistakes
 
     def __enter__(self):
         return self

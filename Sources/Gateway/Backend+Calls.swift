@@ -63,6 +63,9 @@ extension Backend {
                     call.bridged = bridged(call, body, envelope, by: link) { held }
                 }
             }
+            if mayAnswerWithTask(call, link) {
+                held.with { prepareTask(call, link, $0, $1, $2) { held } }
+            }
             if isLeased(call, by: link) {
                 place(id, declared(call))
             } else {
@@ -94,6 +97,24 @@ extension Backend {
         }
         guard !call.isModern, call.kind != .complete, let session = call.session else { return nil }
         return BridgedCall.repeatable(session, request())
+    }
+
+    /// Whether the answer to a call may be a task, or the demand to be asked for one.
+    func mayAnswerWithTask(_ call: Call, _ link: ServerLink) -> Bool {
+        guard call.kind == .call || call.kind == .rest else { return false }
+        return link.era == .legacy ? !taskTools.isEmpty : link.profile?.offers.contains(.tasks) == true
+    }
+
+    func prepareTask(
+        _ call: Call, _ link: ServerLink, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
+        _ target: SouthTarget, _ request: () -> HeldRequest
+    ) {
+        guard link.era == .legacy else { return call.task = TaskCall(.unaware, request()) }
+        guard link.profile?.offers.contains(.tasks) == true,
+            let range = RequestRewriter.targetRange(envelope, .toolsCall, body),
+            let name = target.name(of: range.of(body)), taskTools.contains(name)
+        else { return }
+        call.task = TaskCall(.asked, nil)
     }
 
     /// Whether the call goes to a process of its own.
@@ -133,7 +154,9 @@ extension Backend {
         } else if let link = link(call.incarnation) {
             link.inFlight -= 1
             for asked in call.session?.pushes.abandon(call: id.value) ?? [] {
-                guard case .child(_, let asking, _) = asked.owner else { continue }
+                guard case .child(_, let asking, _) = asked.owner, call.task?.isAsking != true else {
+                    continue
+                }
                 link.tell {
                     Pushes.writeUnanswered(asked.ask, to: asking, into: &$0)
                     $0.bytes.removeLast()
@@ -146,7 +169,9 @@ extension Backend {
 
     /// The process that works on `call` is told that it need not.
     func sendCancelled(_ id: CallID, _ call: Call, reason: StaticString) {
-        link(call.incarnation)?.sendCancelled(id, reason: reason)
+        guard let link = link(call.incarnation) else { return }
+        if let task = call.task, task.driver != nil { return link.cancelTask(task, id, call) }
+        link.sendCancelled(id, reason: reason)
     }
 
     /// Every call in flight at a process is told at once what happened.

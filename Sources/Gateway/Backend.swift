@@ -54,6 +54,8 @@ final class Backend: TimerTarget {
     private(set) var lists = ServerLists()
     var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
     var heldCalls: [CallID] = []
+    /// Tools that can be called as a task only, by the server's names (2025-11-25).
+    private(set) var taskTools: Set<String> = []
     /// Made for version 1 of the Python SDK, as its first start has shown.
     private(set) var needsOldSDK = false
     /// Its lists have been read to their ends.
@@ -263,6 +265,7 @@ final class Backend: TimerTarget {
         switch kind {
         case .open(let question): (link as? ChildLink)?.opened(question, envelope, line)
         case .list(let list): if link === main { listed(list, envelope, line) }
+        case .task(let question, let call): link.taskAnswered(question, of: call, envelope, line)
         case .call, .get, .read, .complete, .rest, .level: return
         }
     }
@@ -285,6 +288,7 @@ final class Backend: TimerTarget {
     }
 
     private func listSettled(_ kind: ListKind) {
+        if kind == .tools { taskTools = lists[.tools]?.taskTools ?? [] }
         if kind == .tools { (main as? RemoteLink)?.toolsChanged(lists[.tools]) }
         if phase == .ready { return home.listsChanged(kind) }
         refreshNext(after: kind)
@@ -368,6 +372,10 @@ final class Backend: TimerTarget {
     func askTimedOut(_ kind: Call.Kind) { askFailed(kind, "no answer in time") }
 
     func askFailed(_ kind: Call.Kind, _ reason: String) {
+        if case .task(let question, let call) = kind {
+            if let south = state.calls[call] { link(south.incarnation)?.taskFailed(question, of: call) }
+            return
+        }
         guard case .list(let list) = kind, main?.isServing == true else { return }
         lists.abandon(list)
         // A server that is away has told why, and is asked for everything when it is back.

@@ -334,6 +334,7 @@ extension Call.Kind {
         case .open(.discover): .discover
         case .list(let kind): kind.method
         case .level: .setLevel
+        case .task(let question, _): question.method
         }
     }
 }

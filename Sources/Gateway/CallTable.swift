@@ -67,6 +67,8 @@ final class Call {
         case open(Handshake.Question)
         case list(ListKind)
         case level
+        /// About the task of a client's call.
+        case task(TaskDriver.Question, of: CallID)
     }
 
     let kind: Kind
@@ -96,6 +98,8 @@ final class Call {
     var isParked = false
     /// What is kept for what its client may be asked.
     var bridged: BridgedCall?
+    /// Its server may answer with a task.
+    var task: TaskCall?
 
     init(
         kind: Kind, isModern: Bool, mayStream: Bool, mustStream: Bool, target: ReplyTarget, backend: Backend,
@@ -209,6 +213,18 @@ struct CallTable: ~Copyable {
 
     mutating func remove(_ id: CallID) -> Call? {
         contains(id) ? vacate(id.slot) : nil
+    }
+
+    /// Undoes the `take` that came just before: the call goes on under its id.
+    mutating func putBack(_ id: CallID, _ call: Call) -> Bool {
+        guard id.slot < used, slots[id.slot].call == nil, free.last == Int32(truncatingIfNeeded: id.slot)
+        else {
+            return false
+        }
+        free.removeLast()
+        slots[id.slot] = Slot(generation: id.generation, call: call)
+        count += 1
+        return true
     }
 
     private mutating func vacate(_ slot: Int) -> Call? {

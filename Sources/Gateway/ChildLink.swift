@@ -164,10 +164,11 @@ final class ChildLink: ServerLink, TimerTarget {
             if let level = call.logLevel { wantLogs(level) }
             RequestRewriter.write(
                 body, envelope, method: method, id: number, target: target, dropsEnvelope: call.isModern,
-                into: &child.input.outbox)
+                adding: call.task == nil ? "" : TaskDriver.request, into: &child.input.outbox)
         } else if call.isModern {
             ModernRewriter.relay(
                 body, envelope.pointee, method: method, id: number, target: target,
+                declaresTasks: call.task?.stage == .declared,
                 dropsLogLevel: call.logLevel != nil && !admitsLogs(id, call), into: &child.input.outbox)
             child.input.outbox.append(byte: 10)
         } else {
@@ -180,6 +181,7 @@ final class ChildLink: ServerLink, TimerTarget {
     }
 
     private func opening(of call: Call, _ id: CallID) -> ModernEnvelope {
+        if call.task?.stage == .declared { return taskEnvelope(of: call) }
         guard let session = call.session else { return Self.own }
         if session.logLevel == nil || admitsLogs(id, call) { return session.envelope }
         return session.quietEnvelope
@@ -199,7 +201,8 @@ final class ChildLink: ServerLink, TimerTarget {
     }
 
     override func sendOwn(
-        _ id: CallID, _ method: MethodName, isRepeatable: Bool, _ write: (Int, inout ByteCollector) -> Void
+        _ id: CallID, _ method: MethodName, name: [UInt8]?, isRepeatable: Bool,
+        _ write: (Int, inout ByteCollector) -> Void
     ) {
         tell { write(Int(truncatingIfNeeded: id.value), &$0) }
     }

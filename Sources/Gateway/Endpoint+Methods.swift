@@ -218,6 +218,11 @@ extension SandboxHome {
         if let busy = backend.busy(link) { return busy }
         guard backend.phase != .ready || !link.isServing else {
             if link.era == .modern || call.isModern { bridge(call, request, route, link) }
+            if backend.mayAnswerWithTask(call, link) {
+                backend.prepareTask(call, link, request.body, request.borrowed, route.target) {
+                    HeldRequest(request, route)
+                }
+            }
             if backend.isLeased(call, by: link) { return lease(call, request, route) }
             call.incarnation = link.incarnation
             guard let id = state.calls.insert(call) else {

@@ -83,7 +83,7 @@ extension SandboxHome {
 
     private func tell(_ south: CallID, _ line: [UInt8]) {
         guard let call = state.calls[south] else { return }
-        call.backend.link(call.incarnation)?.tell { $0.bytes += line.dropLast() }
+        call.backend.link(call.incarnation)?.answer(south) { $0.bytes += line.dropLast() }
     }
 
     /// The exchange `consumer` is answered by `answer`. When it is the first one, its south half stays.

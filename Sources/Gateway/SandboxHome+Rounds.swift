@@ -128,7 +128,7 @@ extension SandboxHome {
         case .child(let name, let id, let call):
             let (index, process) = (Int(name >> 32), UInt32(truncatingIfNeeded: name))
             guard let link = link(index, process) else { return }
-            link.tell {
+            link.answer(CallID(value: call)) {
                 Pushes.writeAnswer(body, envelope, to: id, into: &$0)
                 $0.bytes.removeLast()
             }

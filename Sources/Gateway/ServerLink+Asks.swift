@@ -20,7 +20,7 @@ extension ServerLink {
                 $0.bytes.removeLast()
             }
         }
-        if let call { return bring(ask, id, to: CallID(value: call)) }
+        if let call { return bring(ask, id, to: CallID(value: subject(call))) }
         let candidates = (holder.map { [$0] } ?? clientCalls) + ghosts.keys
         switch Attribution.of(leasedTo: nil, inFlight: candidates) {
         case .call(let call): bring(ask, id, to: CallID(value: call))
@@ -56,7 +56,7 @@ extension ServerLink {
         }.map(\.value)
     }
 
-    private func bring(_ ask: Ask, _ id: UnsafeRawBufferPointer, to call: CallID) {
+    func bring(_ ask: Ask, _ id: UnsafeRawBufferPointer, to call: CallID) {
         hasAsked = true
         guard let asked = state.calls[call] else {
             return tell(.serverFailed("the call that this request belongs to was cancelled"), id)
@@ -67,7 +67,7 @@ extension ServerLink {
             push(ask, id, call, asked, session)
         } else {
             // Plain HTTP has no way back.
-            tell(ask.refusal(declared: []), id)
+            answer(call) { ask.refusal(declared: []).write(id: id, into: &$0) }
         }
     }
 
@@ -76,11 +76,12 @@ extension ServerLink {
         _ ask: Ask, _ id: UnsafeRawBufferPointer, _ callID: CallID, _ call: borrowing Call, _ session: Session
     ) {
         guard session.capabilities.isSuperset(of: ask.needs) else {
-            return tell(ask.refusal(declared: session.capabilities), id)
+            return answer(callID) { ask.refusal(declared: session.capabilities).write(id: id, into: &$0) }
         }
         let owner = Pushes.Owner.child(name, id: Array(id), call: callID.value)
         guard let pushed = session.pushes.add(ask, for: owner) else {
-            return tell(.serverFailed("too many requests to the client are open"), id)
+            let failure = RPCFailure.serverFailed("too many requests to the client are open")
+            return answer(callID) { failure.write(id: id, into: &$0) }
         }
         let isSent = state.say(callID) {
             ask.writeRequest(
@@ -88,7 +89,8 @@ extension ServerLink {
         }
         guard isSent else {
             pushed.withUnsafeBytes { _ = session.pushes.take($0) }
-            return tell(.serverFailed("the client has no open stream to be asked on"), id)
+            let failure = RPCFailure.serverFailed("the client has no open stream to be asked on")
+            return answer(callID) { failure.write(id: id, into: &$0) }
         }
         backend.home.patience(with: callID)
     }

@@ -69,10 +69,17 @@ class ServerLink {
     func sendAgain(_ id: CallID, _ call: Call, _ request: HeldRequest, _ round: ModernRewriter.Round) {}
 
     /// Sends one of the gateway's own requests, which is in the table already. `write` writes it as of the era of
-    /// the link, on one line without its end.
+    /// the link, on one line without its end; `name` is what it is about, where that goes into a header.
     func sendOwn(
-        _ id: CallID, _ method: MethodName, isRepeatable: Bool, _ write: (Int, inout ByteCollector) -> Void
+        _ id: CallID, _ method: MethodName, name: [UInt8]?, isRepeatable: Bool,
+        _ write: (Int, inout ByteCollector) -> Void
     ) {}
+
+    final func sendOwn(
+        _ id: CallID, _ method: MethodName, isRepeatable: Bool, _ write: (Int, inout ByteCollector) -> Void
+    ) {
+        sendOwn(id, method, name: nil, isRepeatable: isRepeatable, write)
+    }
 
     /// Tells a server of the older era which log messages are wanted; what is sent after that comes after it.
     func sendLevel(_ level: LogLevel) {
@@ -132,6 +139,7 @@ extension ServerLink {
     ) {
         inFlight -= 1
         if call.isOwn { return backend.answered(self, call.kind, envelope.pointee, line) }
+        if let task = call.task, follows(task, id, call, envelope, line) { return }
         if call.isParked || era == .modern || hasAsked || backend.mayMiss(call) {
             deliver(id, call, envelope, line)
         } else {
@@ -162,7 +170,8 @@ extension ServerLink {
     }
 
     /// `call` is the one in whose own response the notification came, where there is such a thing.
-    final func notice(_ envelope: Envelope, _ line: UnsafeRawBufferPointer, during call: UInt64? = nil) {
+    final func notice(_ envelope: Envelope, _ line: UnsafeRawBufferPointer, during own: UInt64? = nil) {
+        let call = own.map(subject)
         switch MethodName(envelope, in: line) {
         case .progress:
             guard let id = CallID(decimal: envelope.paramsProgressToken.of(line)),

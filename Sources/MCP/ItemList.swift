@@ -22,6 +22,8 @@ public struct ItemList: Sendable {
     private(set) var items: [Item] = []
     /// Sentences for the operator, hostile text in them cut short.
     public private(set) var problems: [String] = []
+    /// Tools that can be called as a task only (2025-11-25).
+    public private(set) var taskTools: Set<String> = []
     private var cursors = Set<[UInt8]>()
 
     public init(_ kind: ListKind) { self.kind = kind }
@@ -76,7 +78,22 @@ public struct ItemList: Sendable {
         return .page(cursor: Array(cursor))
     }
 
+    /// How a tool can be called is between the gateway and its server: to clients it is a tool like any.
     private mutating func add(_ item: UnsafeRawBufferPointer) {
+        guard kind == .tools, JSONMembers.has("execution", in: item) else { return keep(item) }
+        if TaskDriver.isRequired(byTool: item),
+            let name = JSONMembers.value("name", in: item)?.insideQuotes
+        {
+            taskTools.insert(JSONText.string(name))
+        }
+        var plain = ByteCollector()
+        var splice = Splice(item, hasLineBreaks: false)
+        splice.remove(["execution"], from: ByteRange(start: 0, count: UInt32(truncatingIfNeeded: item.count)))
+        splice.write(into: &plain)
+        plain.bytes.withUnsafeBytes { keep($0) }
+    }
+
+    private mutating func keep(_ item: UnsafeRawBufferPointer) {
         let checked: ItemCheck
         switch ItemCheck.check(item, kind) {
         case .success(let found): checked = found

@@ -20,13 +20,14 @@ public enum RequestRewriter {
     /// - Parameters:
     ///   - id: the south id, unique on that child; also the progress token, when the client sent one.
     ///   - dropsEnvelope: the client is modern.
+    ///   - extra: members that are put into `params`, which has some already.
     public static func write<Sink: ByteSink & ~Copyable>(
         _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName, id: Int,
         target: SouthTarget,
-        dropsEnvelope: Bool, into sink: inout Sink
+        dropsEnvelope: Bool, adding extra: StaticString = "", into sink: inout Sink
     ) {
         var splice = withUnsafePointer(to: envelope) {
-            edited(body, $0, method, id, target, dropsEnvelope)
+            edited(body, $0, method, id, target, dropsEnvelope, extra)
         }
         splice.writeLine(into: &sink)
     }
@@ -34,18 +35,22 @@ public enum RequestRewriter {
     /// The same for a pipe, from an envelope that is borrowed: it is large.
     public static func write(
         _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>, method: MethodName, id: Int,
-        target: SouthTarget, dropsEnvelope: Bool, into out: inout Outbox
+        target: SouthTarget, dropsEnvelope: Bool, adding extra: StaticString = "", into out: inout Outbox
     ) {
-        var splice = edited(body, envelope, method, id, target, dropsEnvelope)
+        var splice = edited(body, envelope, method, id, target, dropsEnvelope, extra)
         splice.writeLine(into: &out)
     }
 
     @inline(__always) private static func edited(
         _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>, _ method: MethodName, _ id: Int,
-        _ target: SouthTarget, _ dropsEnvelope: Bool
+        _ target: SouthTarget, _ dropsEnvelope: Bool, _ extra: StaticString
     ) -> Splice {
         var splice = Splice(body, hasLineBreaks: envelope.pointee.hasLineBreaks)
         splice.replace(envelope.pointee.id, with: id)
+        if extra.utf8CodeUnitCount > 0, envelope.pointee.paramsKind == .object {
+            splice.insert(extra, at: Int(envelope.pointee.params.start) + 1)
+            splice.insert(",", at: Int(envelope.pointee.params.start) + 1)
+        }
         if dropsEnvelope, JSONKind(envelope.pointee.meta.of(body)) == .object {
             splice.replaceMeta(
                 envelope.pointee.meta, token: envelope.pointee.metaProgressToken, with: id)

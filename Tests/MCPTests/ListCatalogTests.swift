@@ -84,7 +84,7 @@ func emptyLists(_ kind: ListKind) throws {
 @Test("items keep every byte but their name, in configured order")
 func toolBytes() throws {
     let odd =
-        #"{ "x\u0041":[1, 2.0], "inputSchema":{"$defs":{},"type":"object","properties":{"name":{}}},"name" : "b\u002d" ,"execution":{}}"#
+        #"{ "x\u0041":[1, 2.0], "inputSchema":{"$defs":{},"type":"object","properties":{"name":{}}},"name" : "b\u002d" ,"annotations":{}}"#
     let catalog = ListCatalog(
         servers: [
             .init(name: "s1", tools: try list(.tools, tool("a"), odd)), .init(name: "s2"),
@@ -94,11 +94,26 @@ func toolBytes() throws {
     #expect(
         written == #"{"jsonrpc":"2.0","id":1,"result":{"tools":["#
             + tool("s1_a") + ","
-            + #"{ "x\u0041":[1, 2.0], "inputSchema":{"$defs":{},"type":"object","properties":{"name":{}}},"name" : "s1_b-" ,"execution":{}},"#
+            + #"{ "x\u0041":[1, 2.0], "inputSchema":{"$defs":{},"type":"object","properties":{"name":{}}},"name" : "s1_b-" ,"annotations":{}},"#
             + tool("s3_a", #","title":"é""#) + "]}}")
     #expect(catalog.count(.tools) == 3)
     #expect([0, 1, 2, 3].map { catalog.count(.tools, ofServer: $0) } == [2, 0, 1, 0])
     #expect(catalog.problems.isEmpty)
+}
+
+@Test("how a tool is executed is not shown, and every other byte is")
+func toolExecution() throws {
+    let tools = try list(
+        .tools,
+        #"{"name":"a", "execution":{"taskSupport":"required"} ,"inputSchema":{"type":"object"}}"#,
+        #"{"execution":{"taskSupport":"optional"},"name":"b","inputSchema":{"type":"object"}}"#)
+    #expect(tools.taskTools == ["a"])
+    let catalog = ListCatalog(servers: [.init(name: "s", tools: tools)], options: .init(implementation: me))
+    let written = text { sink in "1".raw { catalog.write(.tools, isModern: false, id: $0, into: &sink) } }
+    #expect(
+        written
+            == #"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"s_a" ,"inputSchema":{"type":"object"}},"#
+            + #"{"name":"s_b","inputSchema":{"type":"object"}}]}}"#)
 }
 
 @Test("a call finds its server, and the name goes back to the server's own spelling")

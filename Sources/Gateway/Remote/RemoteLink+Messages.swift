@@ -18,16 +18,18 @@ extension RemoteLink {
             if let level = call.logLevel { wantLogs(level) }
             RequestRewriter.write(
                 body, envelope, method: method, id: number, target: target, dropsEnvelope: call.isModern,
-                into: &out)
+                adding: call.task == nil ? "" : TaskDriver.request, into: &out)
             out.bytes.removeLast()
         } else if call.isModern {
             ModernRewriter.relay(
-                body, envelope, method: method, id: number, target: target, dropsBaggage: true, into: &out)
+                body, envelope, method: method, id: number, target: target,
+                declaresTasks: call.task?.stage == .declared, dropsBaggage: true, into: &out)
         } else {
             ModernRewriter.envelope(
                 body, envelope, method: method, id: number, target: target,
-                adding: call.session?.envelope ?? Self.own, round: round,
-                into: &out)
+                adding: call.task?.stage == .declared
+                    ? taskEnvelope(of: call) : call.session?.envelope ?? Self.own,
+                round: round, into: &out)
         }
         let name = method.requiresNameHeader ? name(body, envelope, method, target) : nil
         let mirrored = mirrored(name, method, envelope.arguments.of(body))

@@ -102,11 +102,13 @@ final class RemoteLink: ServerLink, TimerTarget {
     }
 
     override func sendOwn(
-        _ id: CallID, _ method: MethodName, isRepeatable: Bool, _ write: (Int, inout ByteCollector) -> Void
+        _ id: CallID, _ method: MethodName, name: [UInt8]?, isRepeatable: Bool,
+        _ write: (Int, inout ByteCollector) -> Void
     ) {
         var out = ByteCollector()
         write(Int(truncatingIfNeeded: id.value), &out)
-        perform(client.call(id.value, body: out.bytes, method: method, isRepeatable: isRepeatable))
+        perform(
+            client.call(id.value, body: out.bytes, method: method, name: name, isRepeatable: isRepeatable))
     }
 
     override func tell(_ write: (inout ByteCollector) -> Void) {

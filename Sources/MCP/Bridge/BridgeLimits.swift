@@ -114,6 +114,8 @@ public enum BridgeLimits {
     public static let pollMillisecondsDefault = 1_000
     /// Milliseconds a task is kept by its server, as asked.
     public static let taskMilliseconds = 600_000
+    /// Questions about a task in a row that may stay without an answer.
+    public static let taskFailuresMax = 3
 
     /// Milliseconds after the last wish for log messages until a server may be told to be quieter.
     public static let logLingerMilliseconds = 30_000

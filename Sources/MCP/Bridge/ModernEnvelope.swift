@@ -8,12 +8,20 @@ public struct ModernEnvelope: Sendable, Equatable {
     /// - Parameters:
     ///   - capabilities: what may be asked of the client whose request it is; a server must not ask for more.
     ///   - logLevel: the level from which on it wants log messages of this request; nil for none.
-    public init(client: Implementation, capabilities: ClientCapabilities, logLevel: LogLevel? = nil) {
+    ///   - tasks: the server may answer with a task.
+    public init(
+        client: Implementation, capabilities: ClientCapabilities, logLevel: LogLevel? = nil,
+        tasks: Bool = false
+    ) {
         var out = ByteCollector()
         out.append("\"io.modelcontextprotocol/protocolVersion\":\"")
         out.append(Revision.newest.text)
         out.append("\",\"io.modelcontextprotocol/clientCapabilities\":")
-        capabilities.write(into: &out)
+        if tasks {
+            capabilities.write(extensions: Self.tasks.bytes, into: &out)
+        } else {
+            capabilities.write(into: &out)
+        }
         out.append(",\"io.modelcontextprotocol/clientInfo\":")
         client.write(into: &out)
         if let logLevel {
@@ -23,6 +31,9 @@ public struct ModernEnvelope: Sendable, Equatable {
         }
         members = out.bytes
     }
+
+    /// The value of `extensions` that declares them.
+    static let tasks: StaticString = "{\"io.modelcontextprotocol/tasks\":{}}"
 }
 
 extension ClientCapabilities {

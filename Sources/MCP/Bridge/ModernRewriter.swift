@@ -44,17 +44,18 @@ public enum ModernRewriter {
     /// extensions, of which only those pass that are data alone.
     ///
     /// - Parameters:
+    ///   - declaresTasks: the server may answer with a task.
     ///   - dropsLogLevel: log messages of this request could not be told from those of another.
     ///   - dropsBaggage: the server is somebody else's: what a trace carries along is not for it.
     ///   - state: what stands in place of the client's `requestState`: nil leaves it as it is, empty
     ///   takes it out (the server gave none), else a raw JSON string.
     public static func relay<Sink: ByteSink & ~Copyable>(
         _ body: UnsafeRawBufferPointer, _ envelope: Envelope, method: MethodName, id: Int,
-        target: SouthTarget, dropsLogLevel: Bool = false, dropsBaggage: Bool = false, state: [UInt8]? = nil,
-        into sink: inout Sink
+        target: SouthTarget, declaresTasks: Bool = false, dropsLogLevel: Bool = false,
+        dropsBaggage: Bool = false, state: [UInt8]? = nil, into sink: inout Sink
     ) {
         let declared = envelope.metaClientCapabilities.of(body)
-        let trimmed = trimmed(declared)
+        let trimmed = trimmed(declared, declaresTasks)
         trimmed.withUnsafeBytes { trimmed in
             (state ?? []).withUnsafeBytes { replacement in
                 var splice = Splice(body, hasLineBreaks: envelope.hasLineBreaks)
@@ -135,9 +136,10 @@ public enum ModernRewriter {
     }
 
     /// Nothing when the capabilities may pass as they are.
-    private static func trimmed(_ declared: UnsafeRawBufferPointer) -> [UInt8] {
+    private static func trimmed(_ declared: UnsafeRawBufferPointer, _ declaresTasks: Bool) -> [UInt8] {
         guard
-            JSONMembers.has("extensions", in: declared) || JSONMembers.has("experimental", in: declared)
+            declaresTasks || JSONMembers.has("extensions", in: declared)
+                || JSONMembers.has("experimental", in: declared)
                 || JSONMembers.has("tasks", in: declared)
         else { return [] }
         let capabilities = ClientCapabilities(object: declared).intersection(.relayable)
@@ -148,7 +150,9 @@ public enum ModernRewriter {
         {
             passing.append("{\"io.modelcontextprotocol/ui\":")
             passing.append(onOneLine: ui)
-            passing.append("}")
+            passing.append(declaresTasks ? ",\"io.modelcontextprotocol/tasks\":{}}" : "}")
+        } else if declaresTasks {
+            passing.append(ModernEnvelope.tasks)
         }
         var out = ByteCollector()
         passing.bytes.withUnsafeBytes { capabilities.write(extensions: $0, into: &out) }

@@ -40,6 +40,11 @@ public struct TaskDriver: Sendable {
     private var lastMessage = ""
     private var isAwaitingInput = false
     private var isOver = false
+    private var failures = 0
+    private let deadline: Instant
+
+    /// The raw JSON string of the task's id.
+    public var id: [UInt8] { taskID }
 
     /// Nil when the response is no task.
     public init?(_ envelope: Envelope, _ line: UnsafeRawBufferPointer, from era: Era, now: Instant) {
@@ -61,12 +66,23 @@ public struct TaskDriver: Sendable {
         else { return nil }
         self.era = era
         taskID = Array(id)
+        deadline = now.advanced(milliseconds: BridgeLimits.taskMilliseconds)
         readPause(task)
         pollAt = now.advanced(milliseconds: pollMilliseconds)
     }
 
-    /// Members of `params` that make a legacy server answer `tools/call` with a task, for tools that demand it.
-    public static var request: [UInt8] { Array("\"task\":{\"ttl\":\(BridgeLimits.taskMilliseconds)}".utf8) }
+    /// A member of `params` that makes a legacy server answer `tools/call` with a task, for tools that demand it;
+    /// its milliseconds are `BridgeLimits.taskMilliseconds`.
+    public static let request: StaticString = "\"task\":{\"ttl\":600000}"
+
+    /// Whether a server of 2026-07-28 has refused a call because its client knows no tasks.
+    public static func isDemanded(by envelope: Envelope, _ line: UnsafeRawBufferPointer) -> Bool {
+        guard envelope.errorCode == RPCCode.missingCapability,
+            let lacking = JSONMembers.value("requiredCapabilities", in: envelope.errorData.of(line)),
+            let extensions = JSONMembers.value("extensions", in: lacking)
+        else { return false }
+        return JSONMembers.has("io.modelcontextprotocol/tasks", in: extensions)
+    }
 
     /// Whether a tool of a legacy server can be called as a task only: `execution.taskSupport`.
     public static func isRequired(byTool tool: UnsafeRawBufferPointer) -> Bool {
@@ -79,6 +95,10 @@ public struct TaskDriver: Sendable {
     public mutating func tick(now: Instant) -> [Action] {
         guard !isOver, let due = pollAt, now >= due else { return [] }
         pollAt = nil
+        guard now < deadline else {
+            return [.ask(.cancel, params: idParams)]
+                + end(.refuse(.serverFailed("the server's task took too long")))
+        }
         return [.ask(.status, params: idParams)]
     }
 
@@ -103,6 +123,7 @@ public struct TaskDriver: Sendable {
     }
 
     private mutating func status(_ task: UnsafeRawBufferPointer, _ now: Instant) -> [Action] {
+        failures = 0
         guard let text = JSONMembers.value("status", in: task)?.insideQuotes,
             let status = Status(rawValue: String(decoding: text, as: UTF8.self))
         else { return end(.refuse(.serverFailed("the server's task has no status"))) }
@@ -151,6 +172,18 @@ public struct TaskDriver: Sendable {
         return end(.refuse(.serverFailed("the server's task ended without a result")))
     }
 
+    /// A question had no answer. Asking about a task again does no harm.
+    public mutating func failed(_ question: Question, now: Instant) -> [Action] {
+        guard !isOver, question != .cancel else { return [] }
+        failures += 1
+        guard failures < BridgeLimits.taskFailuresMax else {
+            return end(.refuse(.serverFailed("the server does not tell how its task goes")))
+        }
+        isAwaitingInput = false
+        pollAt = now.advanced(milliseconds: pollMilliseconds)
+        return []
+    }
+
     /// The client has given what was asked; `responses` is the raw object.
     public mutating func input(given responses: [UInt8]) -> [Action] {
         guard isAwaitingInput, !isOver else { return [] }
@@ -178,5 +211,31 @@ public struct TaskDriver: Sendable {
             let value = Int(String(decoding: raw, as: UTF8.self))
         else { return }
         pollMilliseconds = min(max(value, BridgeLimits.pollMillisecondsMin), BridgeLimits.pollMillisecondsMax)
+    }
+}
+
+extension TaskDriver.Question {
+    public var method: MethodName {
+        switch self {
+        case .status: .tasksGet
+        case .result: .tasksResult
+        case .update: .tasksUpdate
+        case .cancel: .tasksCancel
+        }
+    }
+
+    /// The request, on one line without its end. `envelope` is of a server of 2026-07-28.
+    public func write<Sink: ByteSink & ~Copyable>(
+        id: Int, params: [UInt8], envelope: ModernEnvelope?, into sink: inout Sink
+    ) {
+        SouthLine.open(id, method.text, into: &sink)
+        sink.append(",\"params\":{")
+        params.withUnsafeBytes { sink.append(onOneLine: $0) }
+        if let envelope {
+            sink.append(",\"_meta\":{")
+            sink.append(array: envelope.members)
+            sink.append("}")
+        }
+        sink.append("}}")
     }
 }

@@ -109,6 +109,45 @@ func taskEnds() throws {
     #expect(cancelled.tick(now: start.advanced(milliseconds: 99_999)).isEmpty)
 }
 
+@Test("a question without an answer is put again, but not for ever; nor is a task followed for ever")
+func taskPatience() throws {
+    var task = try #require(try driver(.legacy))
+    for _ in 1..<BridgeLimits.taskFailuresMax {
+        #expect(task.failed(.status, now: start).isEmpty)
+        #expect(task.tick(now: start.advanced(milliseconds: 500)) == [ask])
+    }
+    guard case .refuse? = task.failed(.result, now: start).first else {
+        Issue.record("went on")
+        return
+    }
+    var endless = try #require(try driver(.modern))
+    let actions = endless.tick(now: start.advanced(milliseconds: BridgeLimits.taskMilliseconds))
+    #expect(actions.first == .ask(.cancel, params: id))
+    guard case .refuse? = actions.last else {
+        Issue.record("went on")
+        return
+    }
+}
+
+@Test("a task is asked for with the time that it is waited for")
+func taskRequest() {
+    #expect("\(TaskDriver.request)" == "\"task\":{\"ttl\":\(BridgeLimits.taskMilliseconds)}")
+}
+
+@Test("a server of 2026-07-28 demands tasks by what its error says is lacking")
+func taskDemand() throws {
+    func isDemanded(_ code: Int, _ lacking: String) throws -> Bool {
+        let data = #"{"requiredCapabilities":\#(lacking)}"#
+        return try Message(
+            #"{"jsonrpc":"2.0","id":1,"error":{"code":\#(code),"message":"m","data":\#(data)}}"#
+        ).with { TaskDriver.isDemanded(by: $0, $1) }
+    }
+    let tasks = #"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#
+    #expect(try isDemanded(-32021, tasks))
+    #expect(try !isDemanded(-32602, tasks))
+    #expect(try !isDemanded(-32021, #"{"sampling":{}}"#))
+}
+
 @Test("pauses are kept within reason, and what is no task is none")
 func taskReading() throws {
     #expect(

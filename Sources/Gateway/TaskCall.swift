@@ -1,0 +1,53 @@
+import MCP
+import Reactor
+import System
+import Wire
+
+/// A call that its server may answer with a task, and the task once it has.
+final class TaskCall: TimerTarget {
+    enum Stage {
+        /// Asked for as a task, since its server (2025-11-25) takes it in no other way.
+        case asked
+        /// Its server (2026-07-28) has not been told that it may answer with one.
+        case unaware
+        /// It has been told, having refused without.
+        case declared
+    }
+
+    var stage: Stage
+    /// Of a server of 2026-07-28: to be made again.
+    let request: HeldRequest?
+    /// Non-nil from the time on that there is a task.
+    var driver: TaskDriver?
+    /// What the task waits for, by raw keys; nil until it is answered.
+    var input: [[UInt8]: [UInt8]?] = [:]
+    /// Progress notifications that were made of what the server says of its task.
+    var steps = 0
+    private var id = CallID.none
+    private weak var link: ServerLink?
+
+    init(_ stage: Stage, _ request: HeldRequest?) {
+        self.stage = stage
+        self.request = request
+    }
+
+    var isAsking: Bool { !input.isEmpty }
+
+    func begin(_ driver: TaskDriver, _ id: CallID, _ link: ServerLink) {
+        self.driver = driver
+        self.id = id
+        self.link = link
+        schedule(driver.pollAt)
+    }
+
+    /// At each time the driver has set anew; one that is over finds nothing to do.
+    func schedule(_ due: Instant?) {
+        guard let due, let loop = link?.state.loop else { return }
+        _ = loop.schedule(afterMilliseconds: max(0, due.milliseconds(since: loop.now)) + 1, self, tag: 0)
+    }
+
+    func timerFired(_ tag: UInt64) {
+        guard let link, link.state.calls[id]?.task === self else { return }
+        link.drive(self, id) { $0.tick(now: link.state.loop.now) }
+    }
+}

@@ -1,5 +1,6 @@
 /// The warden: stands between the gateway and a server that runs without a jail, so that nothing the server
-/// has started outlives it. bubblewrap's init does the same inside a jail.
+/// has started outlives it. bubblewrap's init does the same inside a jail. Around a container engine it also makes
+/// the engine remove the container, whatever ended it.
 #define _GNU_SOURCE
 #include "ce_spawn.h"
 
@@ -11,34 +12,79 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /// Says: kill everything. Sent by the gateway, and by the kernel when the gateway has died.
 #define KILL_ALL SIGUSR1
 
 static pid_t server;
+/// Run before everything is killed; NULL: nothing is.
+static char **last;
 
-/// Direct children, of which there are more whenever one of them dies: a subreaper inherits the orphans.
-static int kill_children(void) {
-    static char text[64 * 1024];
-    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -errno;
-    ssize_t count = read(fd, text, sizeof text - 1);
+static void kill_one(pid_t pid) { kill(pid, SIGKILL); }
+
+/// Calls `act` for each process in a list of children.
+static void each_child(const char *path, char *text, size_t room, void (*act)(pid_t)) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    ssize_t count = read(fd, text, room - 1);
     close(fd);
-    if (count <= 0) return 0;
+    if (count <= 0) return;
     text[count] = 0;
     for (char *at = text, *end; *at != 0; at = end) {
         long pid = strtol(at, &end, 10);
         if (end == at) break;
-        if (pid > 0) kill((pid_t)pid, SIGKILL);
+        if (pid > 0) act((pid_t)pid);
     }
-    return 0;
+}
+
+/// Direct children, of which there are more whenever one of them dies: a subreaper inherits the orphans.
+static void each_own_child(void (*act)(pid_t)) {
+    static char text[64 * 1024];
+    each_child("/proc/thread-self/children", text, sizeof text, act);
+}
+
+static void kill_its_children(pid_t pid) {
+    static char text[64 * 1024];
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    each_child(path, text, sizeof text, kill_one);
+}
+
+static void run_last(void) {
+    // What guards a container must live to tidy up behind it; the container need not, and may have taken every
+    // process and all memory that the last command needs.
+    each_own_child(kill_its_children);
+    pid_t pid = fork();
+    if (pid == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        int null = open("/dev/null", O_RDWR);
+        for (int fd = 0; fd < 3; fd++)
+            if (null >= 0 && null != fd) dup2(null, fd);
+        execv(last[0], last);
+        _exit(127);
+    }
+    if (pid < 0) return;
+    sigset_t ended;
+    sigemptyset(&ended);
+    sigaddset(&ended, SIGCHLD);
+    const struct timespec second = {.tv_sec = 1};
+    for (int waited = 0; waited < CE_WARDEN_LAST_SECONDS;) {
+        pid_t gone;
+        while ((gone = waitpid(-1, NULL, WNOHANG)) > 0)
+            if (gone == pid) return;
+        if (sigtimedwait(&ended, NULL, &second) < 0) waited++;
+    }
 }
 
 static _Noreturn void finish(int status) {
+    if (last) run_last();
     // Each round kills what the last one orphaned; it ends when no child is left.
     for (;;) {
-        kill_children();
+        each_own_child(kill_one);
         pid_t gone = waitpid(-1, NULL, 0);
         if (gone < 0 && errno == ECHILD) break;
         while (waitpid(-1, NULL, WNOHANG) > 0) continue;
@@ -91,6 +137,14 @@ static _Noreturn void run(char **arguments) {
 
 /// Runs before main and before any Swift: the gateway starts its own program under another name.
 __attribute__((constructor)) static void ce_warden(int count, char **arguments) {
-    if (count < 2 || strcmp(arguments[0], CE_WARDEN_NAME) != 0) return;
-    run(arguments + 1);
+    if (count < 2) return;
+    if (strcmp(arguments[0], CE_WARDEN_NAME) == 0) run(arguments + 1);
+    if (strcmp(arguments[0], CE_WARDEN_LAST_NAME) != 0) return;
+    int words = atoi(arguments[1]);
+    if (words < 1 || words > count - 3) _exit(126);
+    // The command's end is where the program's begins: a NULL between them.
+    last = calloc((size_t)words + 1, sizeof *last);
+    if (!last) _exit(126);
+    memcpy(last, arguments + 2, (size_t)words * sizeof *last);
+    run(arguments + 2 + words);
 }

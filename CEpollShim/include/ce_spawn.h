@@ -57,6 +57,10 @@ int ce_spawn(const struct ce_spawn_how *how, struct ce_spawned *out);
 
 /// The argument vector's first word that makes a process of this program a warden: see `ce_warden`.
 #define CE_WARDEN_NAME "mcp-gateway-warden"
+/// The same, with a command that it runs at the end: its number of words and the words come before the program.
+#define CE_WARDEN_LAST_NAME "mcp-gateway-warden-last"
+/// Seconds until a last command has done its work: an engine that removes a container takes 0.3.
+#define CE_WARDEN_LAST_SECONDS 20
 
 /// Locks byte `at` of an open file for this open file description, which the kernel gives back when its last
 /// copy is closed. Returns 0, or -EAGAIN when another has it.

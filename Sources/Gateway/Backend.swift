@@ -201,6 +201,12 @@ final class Backend: TimerTarget {
 
     func diedOfQuestion() { isLegacyByDeath = true }
 
+    /// Shown where its own last words will be.
+    func linkInstalls(_ link: ChildLink, _ line: String) {
+        guard link === main, phase == .resolving else { return }
+        Array("\(line)\n".utf8).withUnsafeBytes { wroteToStderr($0) }
+    }
+
     func linkInstalled(_ link: ChildLink) {
         if link === main, phase == .resolving { phase = .starting }
     }

@@ -48,6 +48,12 @@ final class ChildLink: ServerLink, TimerTarget {
         Launch.begin(
             plan: backend.plan, sandbox: backend.home.launchContext, withOldSDK: backend.needsOldSDK,
             shared: shared, token: token,
+            progress: { line in
+                shared.post(loop) { state in
+                    guard let link = state.homes[key]?.child(index, incarnation) else { return }
+                    link.backend.linkInstalls(link, line)
+                }
+            },
             installed: {
                 shared.post(loop) { state in
                     guard let link = state.homes[key]?.child(index, incarnation) else { return }

@@ -43,11 +43,12 @@ public enum Launch {
         return try Workshop(workshop)
     }
 
-    /// Starts the process of `plan` on the workshop's threads. `installed` tells that its package is there,
-    /// `done` how it ended; both run on a thread of the workshop, or at once for what cannot be started.
+    /// Starts the process of `plan` on the workshop's threads. `progress` gets lines of an installation that is
+    /// under way, `installed` tells that the package is there, `done` how it ended; all run on a thread of the
+    /// workshop, or at once for what cannot be started.
     static func begin(
         plan: ServerPlan, sandbox: LaunchContext, withOldSDK: Bool, shared: Shared, token: LaunchToken,
-        installed: @escaping @Sendable () -> Void,
+        progress: @escaping @Sendable (String) -> Void, installed: @escaping @Sendable () -> Void,
         done: @escaping @Sendable (Result<SpawnedChild, LaunchFailure>) -> Void
     ) {
         guard let (program, arguments) = program(plan.source, withOldSDK: withOldSDK) else {
@@ -63,7 +64,7 @@ public enum Launch {
         request.paths = plan.hostPaths
         request.resources = sandbox.resources
         request.network = sandbox.network
-        shared.workshop.launch(request, token: token, installed: installed, done: done)
+        shared.workshop.launch(request, token: token, progress: progress, installed: installed, done: done)
     }
 
     /// The program that a plan runs, and its arguments; nil when it runs nothing here.
@@ -87,17 +88,21 @@ public enum Launch {
                 owner: repository.owner, name: repository.name, installCommand: repository.installCommand,
                 runCommand: repository.runCommand)
             return (.repository(program), [])
-        case .oci, .remote, .unavailable: return nil
+        case .oci(let image):
+            let volumes = image.volumes.map {
+                ContainerProgram.Volume(
+                    source: $0.source, target: $0.target, readOnly: $0.readOnly, isNamed: $0.kind == .volume)
+            }
+            let program = ContainerProgram(
+                image: image.image, volumes: volumes, user: image.user, networkNone: image.networkNone)
+            return (.oci(program), image.arguments)
+        case .remote, .unavailable: return nil
         }
     }
 
     /// What a server needs that this gateway does not have.
     private static func unavailable(_ plan: ServerPlan) -> LaunchFailure {
         switch plan.source {
-        case .oci(let image):
-            return LaunchFailure(
-                message: "\(plan.name) needs a container engine (image \(image.image)); "
-                    + "this gateway runs packages of PyPI and npm and commands.")
         case .remote(let endpoint):
             if let provider = endpoint.needsOAuth {
                 return LaunchFailure(
@@ -106,7 +111,7 @@ public enum Launch {
             }
             return LaunchFailure(message: "\(plan.name) needs its remote endpoint \(endpoint.url).")
         case .unavailable(let needs): return LaunchFailure(message: "\(plan.name) needs \(needs).")
-        case .pypi, .npm, .command, .repository:
+        case .pypi, .npm, .command, .repository, .oci:
             return LaunchFailure(message: "\(plan.name) cannot be started.")
         }
     }

@@ -56,13 +56,19 @@ final class ControlGroups: Sendable {
     }
 
     /// A group of its own for one server. The sandbox's is made with its first, whose `resources` hold for it.
-    /// - Parameter workspace: of the sandbox, when it has a size.
+    /// - Parameters:
+    ///   - workspace: of the sandbox, when it has a size.
+    ///   - isContainer: a container engine has a group below, with the server's limits, and room beside it here.
     func make(
-        sandbox: String, _ resources: ResourceLimits, workspace: Workspace? = nil
+        sandbox: String, _ resources: ResourceLimits, workspace: Workspace? = nil, isContainer: Bool = false
     ) throws(Errno) -> ServerGroup {
         let resources = resources.consistent
         let sandboxLimits = GroupLimits(sandbox: resources)
-        let serverLimits = GroupLimits(server: resources)
+        var serverLimits = GroupLimits(server: resources)
+        if isContainer {
+            serverLimits.memoryBytes += SandboxLimits.engineBytes
+            serverLimits.processes += SandboxLimits.engineProcesses
+        }
         let name = "\(next.add(1, ordering: .relaxed).newValue)"
         var made: [ServerGroup.Place] = []
         var shared: [ServerGroup.Place] = []
@@ -78,7 +84,8 @@ final class ControlGroups: Sendable {
                 made.append((hierarchy, "\(parent)/\(name)"))
                 _ = try hierarchy.make("\(parent)/\(name)", serverLimits)
             }
-            return try ServerGroup(made, shared: shared, resources, workspace: workspace, ledger)
+            return try ServerGroup(
+                made, shared: shared, resources, workspace: workspace, isContainer: isContainer, ledger)
         } catch {
             for (_, directory) in made { rmdir(directory) }
             throw error

@@ -28,7 +28,7 @@ public struct HostReport: Sendable {
             tool("uv", for: "servers from PyPI", remedy: "It is installed on first use; or pip install uv."),
             tool("npm", for: "servers from npm", remedy: "Debian: apt-get install npm."),
             tool("git", for: "servers from GitHub", remedy: "Debian: apt-get install git."),
-            containerEngine,
+            containerEngine(stateDirectory),
         ]
     }
 
@@ -200,14 +200,22 @@ public struct HostReport: Sendable {
         return Check(name: name, ok: false, detail: "not installed; it is needed for \(use)", remedy: remedy)
     }
 
-    private static var containerEngine: Check {
-        for name in ["podman", "docker"] {
-            if let found = Executable.findInOwnPath(name) {
-                return Check(name: "container engine", ok: true, detail: found)
-            }
+    /// By asking it: a program in PATH may have no daemon.
+    private static func containerEngine(_ stateDirectory: String) -> Check {
+        let name = "container engine"
+        do {
+            let state = try StateDirectory(stateDirectory)
+            let starter = Starter(isolation: .none, bubblewrap: "", state: state, filter: nil)
+            let engine = try ContainerEngine.find(starter)
+            let runtime = engine.runtime.isEmpty ? "" : " with \(engine.runtime)"
+            return Check(
+                name: name, ok: true,
+                detail: "\(engine.path), \(engine.kind.rawValue) \(engine.version)\(runtime)")
+        } catch {
+            let reason = (error as? LaunchFailure)?.message ?? "\(error)"
+            return Check(
+                name: name, ok: false, detail: "servers that are images cannot run: it \(reason)",
+                remedy: ContainerEngine.remedy)
         }
-        return Check(
-            name: "container engine", ok: false, detail: "neither podman nor docker",
-            remedy: "Servers that exist as images only need one. Debian: apt-get install podman.")
     }
 }

@@ -7,6 +7,7 @@ struct InstalledPackage: Sendable, Equatable {
         case node
         case custom
         case repository
+        case image
     }
 
     var kind: Kind
@@ -40,7 +41,7 @@ struct InstalledPackage: Sendable, Equatable {
             return [try self.program(program.command, of: program.package)] + request.arguments
         case .command(let command): return try CustomCommand.check(command) + request.arguments
         case .repository(let program): return program.runCommand + request.arguments
-        case .oci(let program): throw ContainerImages.refusal(program)
+        case .oci: return request.arguments
         }
     }
 
@@ -78,15 +79,5 @@ enum CustomCommand {
             throw LaunchFailure(message: message)
         }
         return [program] + command.dropFirst()
-    }
-}
-
-/// Containers need an engine that this gateway does not drive.
-enum ContainerImages {
-    static func refusal(_ program: ContainerProgram) -> LaunchFailure {
-        LaunchFailure(
-            message:
-                "This server needs a container engine to run its image \(program.image); this gateway runs "
-                + "servers from PyPI, npm, GitHub or a command of your own.")
     }
 }

@@ -99,11 +99,39 @@ public struct RepositoryProgram: Sendable, Equatable {
     }
 }
 
-/// A container image.
+/// A container image that speaks over stdio.
 public struct ContainerProgram: Sendable, Equatable {
-    public var image: String
+    public struct Volume: Sendable, Equatable {
+        /// A path of the host; of a named volume, its name.
+        public var source: String
+        public var target: String
+        public var readOnly: Bool
+        /// Storage of the server's own, which here lasts as long as its process.
+        public var isNamed: Bool
 
-    public init(image: String) { self.image = image }
+        public init(source: String, target: String, readOnly: Bool, isNamed: Bool) {
+            self.source = source
+            self.target = target
+            self.readOnly = readOnly
+            self.isNamed = isNamed
+        }
+    }
+
+    /// A reference; without a registry's host it is Docker Hub's, without a tag the latest.
+    public var image: String
+    public var volumes: [Volume]
+    /// Nil: the image's own, or the sandbox's where that would be root.
+    public var user: String?
+    public var networkNone: Bool
+
+    public init(
+        image: String, volumes: [Volume] = [], user: String? = nil, networkNone: Bool = false
+    ) {
+        self.image = image
+        self.volumes = volumes
+        self.user = user
+        self.networkNone = networkNone
+    }
 }
 
 /// Why a server did not start, in words for its owner.

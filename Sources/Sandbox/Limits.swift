@@ -28,6 +28,14 @@ public enum SandboxLimits {
     public static let firstUser: UInt32 = 200_000
     public static let users: UInt32 = 16_384
 
+    /// What podman and its helpers take beside a container: 40 MiB and 15 threads each, of up to three at a time.
+    static let engineBytes: UInt64 = 160 << 20
+    static let engineProcesses: UInt64 = 96
+    /// Bytes of one variable of a container: engines read their file of variables in lines of less than 64 KiB.
+    static let environmentLineBytes = 60 * 1024
+    /// Rounds of removing containers that an earlier gateway left.
+    static let containerRemovals = 4
+
     /// Connections that wait to be accepted inside a sandbox.
     static let insideBacklog = 64
     /// Looks at a sandbox's control groups until they are empty, and milliseconds between two.

@@ -19,6 +19,7 @@ final class PackageStore: Sendable {
     let starter: Starter
     /// The host user that installs, when the gateway is root.
     let installer: UInt32?
+    let engines = EngineFinder()
     private let shelf = Mutex(Shelf())
     private let installs = JobQueue(name: "install", threads: SandboxLimits.installThreads)
 
@@ -36,10 +37,10 @@ final class PackageStore: Sendable {
         let recipe: any PackageRecipe
         switch program {
         case .command: return completion(.success(InstalledPackage(kind: .custom)))
-        case .oci(let image): return completion(.failure(ContainerImages.refusal(image)))
         case .pypi(let program): recipe = PythonRecipe(program)
         case .npm(let program): recipe = NodeRecipe(program)
         case .repository(let program): recipe = RepositoryRecipe(program)
+        case .oci(let program): recipe = ImageRecipe(program: program, engines: engines)
         }
         ensure(recipe, progress: progress, completion)
     }
@@ -85,11 +86,13 @@ final class PackageStore: Sendable {
             let file = ce_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
             let lock = Descriptor(owning: try Errno.check(file, "opening \(path)"))
             try Errno.check(ce_lock_file(lock.raw), "locking \(path)")
-            if let package = Self.readMark(recipe, directory) { return package }
+            let site = InstallSite(directory: directory, store: self, progress: progress)
+            if let package = Self.readMark(recipe, directory), try recipe.isComplete(package, site) {
+                return package
+            }
             // What an installation left that was cut off.
             try Files.removeTree(directory)
             try makeOwned(directory)
-            let site = InstallSite(directory: directory, store: self, progress: progress)
             let begun = Instant.now()
             progress("installing \(recipe.title)")
             do {
@@ -160,6 +163,13 @@ protocol PackageRecipe: Sendable {
     /// The package as it is used once it lies in `directory`.
     func package(_ directory: String, programs: [String]) -> InstalledPackage
     func install(_ site: InstallSite) throws(LaunchFailure) -> InstalledPackage
+    /// False when an installation that was finished has lost something since.
+    func isComplete(_ package: InstalledPackage, _ site: InstallSite) throws(LaunchFailure) -> Bool
+}
+
+extension PackageRecipe {
+    /// Nobody but the gateway touches its packages.
+    func isComplete(_ package: InstalledPackage, _ site: InstallSite) throws(LaunchFailure) -> Bool { true }
 }
 
 /// A name for a directory out of any text: what is unusual is replaced, and a digest keeps it distinct.

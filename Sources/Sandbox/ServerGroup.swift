@@ -15,17 +15,20 @@ final class ServerGroup: Sendable {
     private let limits: ResourceLimits
     /// Of its sandbox, when that has a size.
     private let workspace: Workspace?
+    /// Its processes are in groups below, which are gone before anybody can look at them.
+    private let isContainer: Bool
     private let ledger: LimitLedger
     private let known = Mutex(LimitHits())
 
     init(
-        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?,
+        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?, isContainer: Bool,
         _ ledger: LimitLedger
     ) throws(Errno) {
         self.own = own
         self.shared = shared
         self.limits = limits
         self.workspace = workspace
+        self.isContainer = isContainer
         self.ledger = ledger
         var entries: [Int32] = []
         for (_, path) in own + shared {
@@ -60,8 +63,18 @@ final class ServerGroup: Sendable {
         }
     }
 
-    /// Its end has told what no file tells.
-    func note(_ limit: ResourceLimit) { known.withLock { $0[limit] += 1 } }
+    /// Its end tells what no file tells.
+    /// - Parameter signal: that it died of, when that was not sent from here; 0 for none.
+    func note(signal: Int32) {
+        if signal == SIGXFSZ { add(.serverFileSize) }
+        guard isContainer, signal == SIGKILL else { return }
+        for (hierarchy, path) in own where hierarchy.controllers.contains(.memory) && !hierarchy.isUnified {
+            // What the kernel kills in a group below it counts there, not here.
+            if count("oom_kill", "\(path)/memory.oom_control") == 0, isNearMemory(path) { add(.serverMemory) }
+        }
+    }
+
+    private func add(_ limit: ResourceLimit) { known.withLock { $0[limit] += 1 } }
 
     private func look() -> LimitHits {
         var hits = LimitHits()
@@ -90,10 +103,13 @@ final class ServerGroup: Sendable {
             return GroupFile.count("max", in: "\(path)/memory.events.local") > 0
                 ? .serverMemory : .sandboxMemory
         }
+        return isNearMemory(path) ? .serverMemory : .sandboxMemory
+    }
+
+    private func isNearMemory(_ path: String) -> Bool {
         // Not memory.failcnt, which stays 0 on Linux 6.18.
         let peak = UInt64(GroupFile.text("\(path)/memory.max_usage_in_bytes").filter(\.isNumber)) ?? 0
-        let isNear = peak &+ SandboxLimits.memorySlackBytes >= limits[.serverMemory]
-        return isNear ? .serverMemory : .sandboxMemory
+        return peak &+ SandboxLimits.memorySlackBytes >= limits[.serverMemory]
     }
 
     private func count(_ key: String, _ file: String) -> UInt64 {

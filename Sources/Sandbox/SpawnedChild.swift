@@ -28,6 +28,7 @@ public final class SpawnedChild: Sendable {
     private let group: ServerGroup?
     /// From then on the numbers may be another process's, and the descriptors closed.
     private let isReaped = Atomic<Bool>(false)
+    private let isKilled = Atomic<Bool>(false)
 
     /// - Parameter pidfd: what is watched; nil: the started process itself.
     init(_ spawned: ce_spawned, _ guardian: Guard, pidfd: Int32? = nil, group: ServerGroup? = nil) {
@@ -62,6 +63,7 @@ public final class SpawnedChild: Sendable {
     /// Kills the server and everything that it started.
     public func kill() {
         guard !isReaped.load(ordering: .acquiring) else { return }
+        isKilled.store(true, ordering: .relaxed)
         switch guardian {
         case .warden: _ = ce_pidfd_signal(pidfd, SIGUSR1)
         case .jail:
@@ -102,7 +104,7 @@ public final class SpawnedChild: Sendable {
         isReaped.store(true, ordering: .releasing)
         // Somebody else has reaped it: it has ended, but how is not known.
         var status = result < 0 ? ChildExitStatus(code: -1) : ChildExitStatus(exit, isRelayed: true)
-        if status.signal == SIGXFSZ { group?.note(.serverFileSize) }
+        if !isKilled.load(ordering: .relaxed) { group?.note(signal: status.signal) }
         status.limit = group?.verdict(hits, signal: status.signal)
         group?.remove()
         return status

@@ -17,8 +17,19 @@ struct StartPlan: Sendable {
     /// Of the sandbox; nil is the host's.
     var network: Int32?
     var workspace: Workspace?
+    /// Nil for what runs in a jail.
+    var engine: EngineStart?
     /// Finds the jail's own processes after a crash of the gateway; not seen by the server.
     var mark: String
+}
+
+/// What is particular to a container engine, which runs as the gateway's own user and makes the jail itself.
+struct EngineStart: Sendable {
+    /// Becomes descriptor 3.
+    var environmentFile: [UInt8]?
+    /// Run when the engine's process has ended, or is to be killed, or the gateway has died: removes the container
+    /// with all that is in it. Empty: there is none.
+    var removal: [String] = []
 }
 
 /// Starts processes in the isolation that is in force.
@@ -37,7 +48,8 @@ struct Starter: Sendable {
 
     /// Starts it. The calling thread must be one that lives as long as the process.
     func start(_ plan: StartPlan) throws(Errno) -> SpawnedChild {
-        switch isolation {
+        if let engine = plan.engine { return try startEngine(plan, engine) }
+        return switch isolation {
         case .none: try startWarded(plan)
         case .bubblewrap: try startJailed(plan)
         }
@@ -56,6 +68,27 @@ struct Starter: Sendable {
         start.group = plan.group
         start.network = plan.network
         start.workspace = plan.workspace
+        return SpawnedChild(try start.run(), .warden, group: plan.group)
+    }
+
+    private func startEngine(_ plan: StartPlan, _ engine: EngineStart) throws(Errno) -> SpawnedChild {
+        let last = engine.removal.isEmpty ? [] : ["\(engine.removal.count)"] + engine.removal
+        var start = ProcessStart(
+            program: "/proc/self/exe",
+            arguments: [last.isEmpty ? CE_WARDEN_NAME : CE_WARDEN_LAST_NAME] + last + plan.command,
+            environment: plan.environment + [(Self.markVariable, plan.mark)], cpu: plan.cpu)
+        // An engine of an ordinary user needs programs with more rights than that user has.
+        start.forbidsNewPrivileges = false
+        start.group = plan.group
+        start.network = plan.network
+        start.workspace = plan.workspace
+        var file: Int32 = -1
+        defer { if file >= 0 { ce_close(file) } }
+        if let bytes = engine.environmentFile {
+            let made = bytes.withUnsafeBytes { ce_memory_file("environment", $0.baseAddress, $0.count) }
+            file = try Errno.check(made, "passing the environment")
+            start.inherited = [file]
+        }
         return SpawnedChild(try start.run(), .warden, group: plan.group)
     }
 

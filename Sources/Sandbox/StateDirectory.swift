@@ -17,6 +17,8 @@ struct StateDirectory: Sendable {
     var packages: String { "\(path)/packages" }
     var jail: String { "\(path)/jail" }
     var tools: String { "\(path)/tools" }
+    /// Says that containers were started, and by what.
+    var engineMark: String { "\(path)/container-engine" }
 
     /// Names this directory among all of the host: FNV-1a of its path.
     var tag: String {

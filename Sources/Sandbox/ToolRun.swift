@@ -28,6 +28,8 @@ struct ToolRun: Sendable {
     var name: String
     var plan: StartPlan
     var seconds: Int
+    /// Gets what it writes as it comes, the last line of each piece.
+    var progress: (@Sendable (String) -> Void)?
 
     /// Starts it, waits for its end, and kills it with all it has started when the time is over.
     func perform(_ starter: Starter) throws(Errno) -> Outcome {
@@ -46,6 +48,7 @@ struct ToolRun: Sendable {
             }
             for index in 0..<2 where ready & (1 << index) != 0 {
                 if !tail.read(outputs[index]) { outputs[index] = -1 }
+                if let progress, let line = tail.lastLine { progress(line) }
             }
         }
         if tookTooLong { child.kill() }
@@ -66,6 +69,13 @@ struct OutputTail {
     private let limit: Int
 
     init(limit: Int) { self.limit = limit }
+
+    /// The last that has ended and is not empty.
+    var lastLine: String? {
+        guard let end = bytes.lastIndex(of: 10) else { return nil }
+        let line = bytes[..<end].split(whereSeparator: { $0 == 10 || $0 == 13 }).last
+        return line.map { String(decoding: $0, as: UTF8.self) }
+    }
 
     /// Takes what is there. False at the end of the stream.
     mutating func read(_ descriptor: Int32) -> Bool {

@@ -22,6 +22,8 @@ public final class Workshop: Sendable {
     let workspaces = Workspaces()
     private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
     private let counts = JobQueue(name: "counts", threads: 1)
+    /// Numbers containers.
+    private let containers = Atomic<UInt64>(0)
     /// Guards the making of a sandbox's directories, which its servers' launches do at the same time.
     private let making = Mutex(())
 
@@ -49,6 +51,8 @@ public final class Workshop: Sendable {
         networks = try Self.makeNetworks(configuration)
         packages = PackageStore(state: state, starter: starter, installer: users?.installer)
         if configuration.ownsSandboxes {
+            // Before what stands around them is killed: an engine tidies up best what still runs.
+            ContainerEngine.sweep(state, starter)
             Leftovers.sweep(state)
             _ = groups?.sweep()
             groups?.enter()
@@ -111,14 +115,15 @@ public final class Workshop: Sendable {
 
     // MARK: Launching
 
-    /// Installs what the server needs, once for all sandboxes, and starts it. `installed` is called when only the
-    /// start is left, `done` once, unless the token is cancelled before. Both on a thread of the workshop or on
-    /// the caller's.
+    /// Installs what the server needs, once for all sandboxes, and starts it. `progress` gets lines about the
+    /// installation for a person, `installed` is called when only the start is left, `done` once, unless the token
+    /// is cancelled before. All on a thread of the workshop or on the caller's.
     public func launch(
-        _ request: LaunchRequest, token: LaunchToken, installed: @escaping @Sendable () -> Void,
+        _ request: LaunchRequest, token: LaunchToken,
+        progress: @escaping @Sendable (String) -> Void = { _ in }, installed: @escaping @Sendable () -> Void,
         done: @escaping @Sendable (Result<SpawnedChild, LaunchFailure>) -> Void
     ) {
-        packages.ensure(request.program) { result in
+        packages.ensure(request.program, progress: progress) { result in
             self.launches.submit {
                 guard token.commit() else { return }
                 switch result {
@@ -145,18 +150,52 @@ public final class Workshop: Sendable {
     {
         let resources = request.resources ?? configuration.resources
         let user = try prepare(request.sandboxID)
+        if case .oci(let program) = request.program {
+            return try startContainer(request, program, package, user, resources)
+        }
         let command = try package.command(for: request)
         try checkVisible(command, package)
         let server = Server(request: request, package: package, command: command, user: user)
         var plan = server.plan(starter, paths: paths, configuration)
         do {
-            if min(request.network, configuration.network) != .host {
-                guard let networks else { throw Errno(EOPNOTSUPP, "making a network namespace") }
-                plan.network = try networks.descriptor(of: request.sandboxID)
-            }
+            plan.network = try network(of: request)
             plan.workspace = try workspace(of: request.sandboxID, user, resources)
             plan.group = try groups?.make(
                 sandbox: request.sandboxID, resources, workspace: plan.workspace)
+            return try starter.start(plan)
+        } catch {
+            plan.group?.remove()
+            throw LaunchFailure(message: "The server \(request.serverName) could not be started: \(error).")
+        }
+    }
+
+    /// Nil: the host's.
+    private func network(of request: LaunchRequest) throws(Errno) -> Int32? {
+        guard min(request.network, configuration.network) != .host else { return nil }
+        guard let networks else { throw Errno(EOPNOTSUPP, "making a network namespace") }
+        return try networks.descriptor(of: request.sandboxID)
+    }
+
+    private func startContainer(
+        _ request: LaunchRequest, _ program: ContainerProgram, _ package: InstalledPackage, _ user: UInt32?,
+        _ resources: ResourceLimits
+    ) throws(LaunchFailure) -> SpawnedChild {
+        let engine = try packages.engines.engine(starter, request.serverName)
+        let run = ContainerRun(
+            engine: engine, program: program, request: request, package: package, user: user,
+            resources: resources, state: state,
+            number: containers.add(1, ordering: .relaxed).newValue, configuration)
+        var plan = StartPlan(
+            command: try run.command(paths), environment: ContainerEngine.environment, jail: starter.jail(),
+            directory: "/", cpu: configuration.pinsServers ? request.cpu : nil, mark: request.sandboxID)
+        plan.engine = EngineStart(
+            environmentFile: try run.environmentFile(), removal: [engine.path] + engine.removal([run.name]))
+        do {
+            try engine.leaveMark(state)
+            plan.network = try network(of: request)
+            plan.workspace = try workspace(of: request.sandboxID, user, resources)
+            plan.group = try groups?.make(
+                sandbox: request.sandboxID, resources, workspace: plan.workspace, isContainer: true)
             return try starter.start(plan)
         } catch {
             plan.group?.remove()

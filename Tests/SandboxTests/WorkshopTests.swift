@@ -188,12 +188,4 @@ struct WorkshopTests {
         #expect(!Files.exists(state.sandbox(server.sandbox)))
         #expect(server.exit()?.signal == SIGKILL)
     }
-
-    @Test("containers say what they need")
-    func container() throws {
-        let failure = #expect(throws: LaunchFailure.self) {
-            try Scene(.none).launch(.oci(ContainerProgram(image: "mcp/thing")))
-        }
-        #expect(failure?.message.contains("needs") == true)
-    }
 }

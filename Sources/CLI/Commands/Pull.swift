@@ -8,7 +8,7 @@ import Telemetry
 /// `pull KEY…`: installs what servers of the catalog need ahead of use, several at once.
 struct Pull: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Install the packages of servers ahead of use.",
+        abstract: "Install the packages and pull the images of servers ahead of use.",
         discussion: """
             Resolves and installs into the state directory, beside a running gateway or without one; the first \
             sandbox with such a server starts at once then. What is there already is left as it is.
@@ -86,7 +86,6 @@ extension Source {
     fileprivate var words: String {
         switch self {
         case .remote: "it is reached at a remote endpoint"
-        case .oci(let image): "it runs the image \(image.image), which a container engine fetches"
         case .unavailable(let needs): needs
         default: "it brings its own program"
         }

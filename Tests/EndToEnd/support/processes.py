@@ -72,18 +72,22 @@ def mounts(pid="self"):
     return sorted(line.split(" ", 1)[1] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
 
 
+def tag(state):
+    """The name of this state directory among all of the machine."""
+    hashed = 0xCBF29CE484222325
+    for byte in os.path.realpath(state).encode():
+        hashed = ((hashed ^ byte) * 0x100000001B3) % 2**64
+    digits = ""
+    while hashed:
+        hashed, digit = divmod(hashed, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits
+
+
 def cgroups(state):
     """Every cgroup directory that the gateway of this state directory made."""
-    tag = 0xCBF29CE484222325
-    for byte in os.path.realpath(state).encode():
-        tag = ((tag ^ byte) * 0x100000001B3) % 2**64
-    digits = ""
-    while tag:
-        tag, digit = divmod(tag, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return sorted(
-        folder for folder, _, _ in os.walk("/sys/fs/cgroup") if f"/mcp-gateway-{digits}" in folder
-    )
+    name = f"/mcp-gateway-{tag(state)}"
+    return sorted(folder for folder, _, _ in os.walk("/sys/fs/cgroup") if name in folder)
 
 
 def namespaces():

@@ -1,0 +1,207 @@
+import CEpollShim
+import Glibc
+import System
+
+/// One server in a container: the command line that starts it, and the one that removes it.
+struct ContainerRun: Sendable {
+    let engine: ContainerEngine
+    let program: ContainerProgram
+    let request: LaunchRequest
+    /// What the image is run by, and the user it names.
+    let reference: String
+    let imageUser: String
+    /// The sandbox's own host user; nil without root.
+    let user: UInt32?
+    let resources: ResourceLimits
+    let state: StateDirectory
+    /// Among all containers of this host.
+    let name: String
+    let reach: NetworkChoice
+    let temporaryBytes: Int
+
+    static let environmentDescriptor = 3
+
+    init(
+        engine: ContainerEngine, program: ContainerProgram, request: LaunchRequest, package: InstalledPackage,
+        user: UInt32?, resources: ResourceLimits, state: StateDirectory, number: UInt64,
+        _ configuration: WorkshopConfiguration
+    ) {
+        self.engine = engine
+        self.program = program
+        self.request = request
+        reference = package.programs.first ?? program.image
+        imageUser = String((package.programs.count > 1 ? package.programs[1] : "").dropFirst("user ".count))
+        self.user = user
+        self.resources = resources.consistent
+        self.state = state
+        name = "mcp-gateway-\(state.tag)-\(request.sandboxID)-\(getpid())-\(number)"
+        reach = min(request.network, configuration.network)
+        temporaryBytes = configuration.temporaryBytes
+    }
+
+    /// The command line. No value of the environment is in it.
+    func command(_ paths: HostPaths) throws(LaunchFailure) -> [String] {
+        let labels = [
+            "--label", "\(ContainerEngine.stateLabel)=\(state.tag)",
+            "--label", "\(ContainerEngine.sandboxLabel)=\(request.sandboxID)",
+        ]
+        let (volumes, network) = (try volumes(paths), try network())
+        return [engine.path, "run", "--interactive", "--pull", "never", "--name", name] + labels
+            + confinement + limits + network + own + identity
+            + ["--env-file", "/dev/fd/\(Self.environmentDescriptor)"] + volumes
+            + [reference] + request.arguments
+    }
+
+    // MARK: Parts
+
+    private var confinement: [String] {
+        let places = ["/tmp", "/var/tmp", "/run"].flatMap {
+            ["--tmpfs", "\($0):rw,nosuid,nodev,size=\(temporaryBytes),mode=1777"]
+        }
+        return [
+            "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--cgroupns",
+            "private",
+            "--shm-size", "\(SandboxLimits.sharedMemoryBytes)", "--no-healthcheck",
+        ] + places
+    }
+
+    private var limits: [String] {
+        var hard: UInt64 = .max
+        var soft: UInt64 = 0
+        _ = ce_get_limit(Int32(__RLIMIT_NPROC.rawValue), &soft, &hard)
+        // The kernel counts processes by user: only one with its own sandbox alone can be held to a number.
+        let processes = runsAsSandboxUser ? min(resources[.sandboxProcesses], hard) : hard
+        _ = ce_get_limit(Int32(RLIMIT_NOFILE.rawValue), &soft, &hard)
+        let files = min(resources[.serverOpenFiles], hard)
+        let memory = "\(resources[.serverMemory])"
+        var list = [
+            "--memory", memory, "--memory-swap", memory, "--pids-limit", "\(resources[.serverProcesses])",
+            "--ulimit", "core=0:0", "--ulimit", "nofile=\(files):\(files)",
+            "--ulimit", "fsize=\(resources[.serverFileSize]):\(resources[.serverFileSize])",
+        ]
+        let count = processes == .max ? "-1" : "\(processes)"
+        list += ["--ulimit", "nproc=\(count):\(count)"]
+        let percent = resources[.serverCPUs]
+        // Engines refuse more than the machine has.
+        if percent < GroupLimits.machinePercent {
+            list += ["--cpus", "\(percent / 100).\(percent % 100 < 10 ? "0" : "")\(percent % 100)"]
+        }
+        return list
+    }
+
+    /// podman is started in the sandbox's network, which is its "host" then.
+    private func network() throws(LaunchFailure) -> [String] {
+        if reach == .host { return ["--network", program.networkNone ? "none" : "host"] }
+        guard engine.kind == .podman else {
+            guard reach == .none else {
+                throw LaunchFailure(
+                    message:
+                        "\(request.serverName) needs podman: docker cannot join the network of a sandbox. "
+                        + "Debian: apt-get install podman runc.")
+            }
+            return ["--network", "none"]
+        }
+        let own = state.hosts(request.sandboxID)
+        let hosts = Files.isFile(own) ? own : "\(state.jail)/hosts"
+        return [
+            "--network", "host", "--no-hosts", "--volume", "\(hosts):/etc/hosts:ro",
+            "--volume", "\(state.jail)/resolv.conf:/etc/resolv.conf:ro",
+        ]
+    }
+
+    /// Words that only one engine has.
+    private var own: [String] {
+        switch engine.kind {
+        case .docker: return ["--rm", "--log-driver", "none"]
+        case .podman:
+            // The container's group lies below that of podman's own process, which is the server's. runc takes a
+            // relative path for that; crun takes no group of its own at all.
+            let group =
+                engine.runtime == "crun"
+                ? ["--cgroups", "disabled"] : ["--cgroups", "no-conmon", "--cgroup-parent", "."]
+            return group + [
+                // Its standard descriptors are the gateway's pipes themselves.
+                "--log-driver", "passthrough", "--http-proxy=false", "--read-only-tmpfs=false",
+                "--image-volume", "tmpfs", "--systemd", "false", "--sdnotify", "ignore",
+            ]
+        }
+    }
+
+    /// The catalog's user, or the image's when that is not root, or the sandbox's own.
+    private var identity: [String] {
+        if let named = program.user { return ["--user", named] }
+        guard runsAsSandboxUser, let user else { return [] }
+        return ["--user", "\(user):\(user)"]
+    }
+
+    private var runsAsSandboxUser: Bool {
+        let account = imageUser.split(separator: ":").first ?? ""
+        return user != nil && program.user == nil && (account.isEmpty || account == "0" || account == "root")
+    }
+
+    private func volumes(_ paths: HostPaths) throws(LaunchFailure) -> [String] {
+        var list: [String] = []
+        var targets: Set<String> = []
+        for volume in program.volumes {
+            guard let target = HostPaths.normalized(volume.target), target != "/",
+                !["/proc", "/sys", "/dev", "/etc"].contains(where: { HostPaths.contains($0, target) }),
+                !target.contains(":"), !target.contains(",")
+            else { throw LaunchFailure(message: "\(volume.target) is no place for a volume in a container.") }
+            guard targets.insert(target).inserted else { continue }
+            if volume.isNamed {
+                list += ["--tmpfs", "\(target):rw,nosuid,nodev,size=\(temporaryBytes),mode=1777"]
+            } else {
+                list += ["--volume", try Self.bind(volume, target, paths)]
+            }
+        }
+        if !targets.contains(Jail.workspace) {
+            list += ["--volume", "\(state.workspace(request.sandboxID)):\(Jail.workspace):rw"]
+        }
+        return list
+    }
+
+    private static func bind(
+        _ volume: ContainerProgram.Volume, _ target: String, _ paths: HostPaths
+    ) throws(LaunchFailure) -> String {
+        guard let share = paths.data(volume.source), let source = try? Files.realPath(volume.source),
+            !source.contains(":")
+        else {
+            throw LaunchFailure(
+                message:
+                    "\(volume.source) cannot be shown in a container: it must be a file or directory that every "
+                    + "user of this host may read, without a colon in its name, and not below "
+                    + "\(HostPaths.alwaysHidden.joined(separator: ", ")), /tmp or the gateway's own directories."
+            )
+        }
+        return "\(source):\(target):\(volume.readOnly || !share.isWritable ? "ro" : "rw")"
+    }
+
+    // MARK: Environment
+
+    /// The lines of the environment file. Engines read it line by line, without any way to quote.
+    func environmentFile() throws(LaunchFailure) -> [UInt8] {
+        var names: [String] = []
+        var values: [String: String] = [:]
+        // PATH, HOME and LANG of the image are right for it, unless its home is another user's.
+        let all =
+            (runsAsSandboxUser ? [("HOME", Jail.workspace)] : []) + request.environment
+            + [(Starter.markVariable, request.sandboxID)]
+        for (name, value) in all {
+            guard Self.isName(name), !value.utf8.contains(where: { $0 == 10 || $0 == 13 || $0 == 0 }),
+                name.utf8.count + value.utf8.count <= SandboxLimits.environmentLineBytes
+            else {
+                throw LaunchFailure(
+                    message:
+                        "The variable \(name) cannot be given to a container: its value has several lines, or "
+                        + "more than \(SandboxLimits.environmentLineBytes) bytes.")
+            }
+            if values.updateValue(value, forKey: name) == nil { names.append(name) }
+        }
+        return Array(names.map { "\($0)=\(values[$0] ?? "")\n" }.joined().utf8)
+    }
+
+    private static func isName(_ name: String) -> Bool {
+        ProcessStart.isName(name) && !name.hasPrefix("#")
+            && name.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+    }
+}

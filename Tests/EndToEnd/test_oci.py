@@ -1,0 +1,266 @@
+"""Servers that are container images, run by podman from an image that is made here: no registry is reached."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from support import processes
+from support.gateway import BINARY, HERE, fixture, new_mark
+from support.waiting import wait_until
+
+IMAGE = "localhost/mcp-gateway-test/contained:1"
+SECRET = "s3cr3t-of-the-container with=signs #and spaces"
+
+
+def podman(*arguments, check=True):
+    run = subprocess.run(["podman", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert not check or run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+pytestmark = pytest.mark.skipif(
+    os.getuid() != 0 or not shutil.which("podman") or bool(subprocess.run(["podman", "info"], capture_output=True).returncode),
+    reason="podman does not work here, or this is not root",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def image(scratch):
+    """An image with one static program in it, that names no user; its digest."""
+    folder = scratch / "image"
+    folder.mkdir()
+    source = HERE / "fixture/contained.c"
+    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", folder / "server", source], check=True)
+    subprocess.run(["tar", "-cf", folder / "root.tar", "-C", folder, "server"], check=True)
+    podman("import", "--change", 'ENTRYPOINT ["/server"]', "--change", "ENV BUILT=in", str(folder / "root.tar"), IMAGE)
+    yield podman("image", "inspect", "--format", "{{.Digest}}", IMAGE)
+    podman("rmi", "--force", IMAGE, check=False)
+
+
+@pytest.fixture(scope="module")
+def shared_folder(scratch):
+    folder = scratch / "shown"
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "note").write_text("shown to the container")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def catalog(scratch, image, shared_folder):
+    properties = [{"name": "token", "type": "string", "required": False, "secret": True}]
+
+    def entry(key, reference, **run):
+        return {
+            "key": key, "aliases": [], "title": key, "category": "special", "tags": [], "status": "active",
+            "summary": "A container.", "config": properties,
+            "run": {"oci": {"image": reference, "env": {"TOKEN": "${config.token}"}, **run}},
+        }  # fmt: skip
+
+    volumes = [{"kind": "bind", "source": str(shared_folder), "target": "/shown", "readOnly": True},
+               {"kind": "volume", "source": "cache", "target": "/cache"}]  # fmt: skip
+    servers = [
+        entry("contained", IMAGE, volumes=volumes, args=["started"]),
+        entry("absent", "localhost/mcp-gateway-test/no-such-image:1"),
+        entry("hidden", IMAGE, volumes=[{"kind": "bind", "source": "/etc", "target": "/shown", "readOnly": True}]),
+    ]
+    file = scratch / "images.json"
+    categories = [{"id": "special", "title": "Special"}]
+    file.write_text(json.dumps({"formatVersion": 1, "sources": [], "categories": categories, "servers": servers}))
+    return file
+
+
+@pytest.fixture
+def gateway(own_gateway, catalog):
+    return own_gateway(config=f"catalogs:\n  - {catalog}\n")
+
+
+def containers(gateway):
+    return podman("ps", "--all", "--quiet", "--filter", f"label=mcp-gateway.state={processes.tag(gateway.state)}").split()
+
+
+def groups_of_containers():
+    """Control groups that podman's runtime makes, anywhere on this machine."""
+    return [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if "/libpod-" in folder]
+
+
+def contained(gateway, **body):
+    sandbox = gateway.create({"contained": {"token": SECRET}}, timeout=300, **body)
+    sandbox.wait_state("contained", "ready", 40)
+    return sandbox
+
+
+def left(gateway, sandbox):
+    return {
+        "containers": containers(gateway),
+        "processes": [pid for pid in processes.all_processes() if sandbox.id in processes.command_line(pid)],
+        "groups": groups_of_containers(),
+        "mounts": [line for line in processes.mounts() if sandbox.id in line or "/containers/storage/overlay/" in line],
+    }
+
+
+def assert_nothing_left(gateway, sandbox, seconds=20):
+    wait_until(lambda: not any(left(gateway, sandbox).values()), seconds, f"nothing is left: {left(gateway, sandbox)}")
+
+
+def test_its_tools_work_and_the_end_of_the_sandbox_leaves_nothing(gateway):
+    with contained(gateway, envVars={"OF_ALL": "everyone's"}) as sandbox:
+        assert "contained_env" in sandbox.tools()
+        assert len(containers(gateway)) == 1
+        assert sandbox.text("contained_env", {"text": "TOKEN"}) == SECRET
+        assert sandbox.text("contained_env", {"text": "OF_ALL"}) == "everyone's"
+        assert sandbox.text("contained_env", {"text": "BUILT"}) == "in"
+        assert sandbox.text("contained_env", {"text": "E2B_SANDBOX_ID"}) == sandbox.id
+    assert_nothing_left(gateway, sandbox)
+
+
+def test_no_secret_is_in_a_command_line_or_a_file_of_the_gateway(gateway):
+    with contained(gateway):
+        lines = [processes.command_line(pid) for pid in processes.all_processes()]
+        assert not [line for line in lines if "s3cr3t-of" in line]
+        for folder, _, files in os.walk(gateway.state):
+            for name in files:
+                path = os.path.join(folder, name)
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    with open(path, "rb") as file:
+                        assert b"s3cr3t-of" not in file.read(), path
+
+
+def test_it_is_held_in(gateway):
+    with contained(gateway) as sandbox:
+        uid = int(sandbox.text("contained_look").split()[1])
+        assert uid >= 200_000
+        assert sandbox.text("contained_write", {"text": "/file"}) == "Read-only file system"
+        assert sandbox.text("contained_write", {"text": "/tmp/file"}) == "written"
+        assert sandbox.text("contained_write", {"text": "/cache/file"}) == "written"
+        assert sandbox.text("contained_write", {"text": "/workspace/file"}) == "written"
+        assert sandbox.text("contained_read", {"text": "/shown/note"}) == "shown to the container"
+        assert sandbox.text("contained_write", {"text": "/shown/file"}) == "Read-only file system"
+        status = sandbox.text("contained_read", {"text": "/proc/self/status"})
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(fields[kind], 16) == 0
+        assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
+
+
+def test_the_workspace_is_that_of_the_sandbox(gateway):
+    mark = new_mark()
+    sandbox = gateway.create({"contained": {}, "fix": fixture(mark)}, timeout=300)
+    sandbox.wait_state("contained", "ready", 40)
+    assert sandbox.call("fix_write", {"path": "/workspace/note", "data": "from a jail"}).status == 200
+    assert sandbox.text("contained_read", {"text": "/workspace/note"}) == "from a jail"
+    sandbox.kill()
+    assert_nothing_left(gateway, sandbox)
+
+
+def test_it_is_in_the_network_of_its_sandbox(own_gateway, catalog):
+    gateway = own_gateway(config=f"catalogs:\n  - {catalog}\n", flags=["--network", "none"])
+    with contained(gateway) as sandbox:
+        table = sandbox.text("contained_read", {"text": "/proc/self/net/dev"})
+        assert [line.split(":")[0].strip() for line in table.splitlines() if ":" in line] == ["lo"]
+        # The gateway's own listener is in there: 50005 is C355.
+        assert "0100007F:C355" in sandbox.text("contained_read", {"text": "/proc/self/net/tcp"})
+        assert "127.0.0.1" in sandbox.text("contained_read", {"text": "/etc/hosts"})
+
+
+def test_limits_hold(own_gateway, catalog):
+    flags = ["--server-memory", "64MiB", "--server-processes", "20", "--server-cpus", "0.9"]
+    gateway = own_gateway(config=f"catalogs:\n  - {catalog}\n", flags=flags)
+    with contained(gateway) as sandbox:
+        assert sandbox.text("contained_eat", {"text": "16"}) == "ate 16"
+        assert int(sandbox.text("contained_spawn", {"text": "100"})) < 20
+        assert sandbox.call("contained_eat", {"text": "500"}).status != 200
+        wait_until(lambda: sandbox.server("contained").get("lastError"), 20, "its end is known")
+        assert "out of memory: the limit is 64 MiB" in sandbox.server("contained")["lastError"]
+        sandbox.wait_state("contained", "ready", 40)
+        assert sandbox.text("contained_env", {"text": "BUILT"}) == "in"
+    assert_nothing_left(gateway, sandbox)
+
+
+def test_sigkill_of_the_gateway_leaves_nothing(gateway):
+    sandbox = contained(gateway)
+    assert len(containers(gateway)) == 1
+    gateway.kill()
+    wait_until(lambda: not containers(gateway), 20, "what stands around the container has removed it")
+    gateway.start()
+    gateway.remove_groups()
+    assert_nothing_left(gateway, sandbox)
+
+
+def test_the_next_start_removes_what_was_killed_with_all_around_it(gateway):
+    """As a machine's service manager kills: everything at once."""
+    sandbox = contained(gateway)
+    below = [gateway.pid, *processes.descendants(gateway.pid)]
+    for pid in below:
+        os.kill(pid, 19)
+    for pid in below:
+        os.kill(pid, 9)
+    gateway.process.wait(10)
+    assert len(containers(gateway)) == 1
+    gateway.start()
+    assert_nothing_left(gateway, sandbox)
+    with contained(gateway) as next_one:
+        assert next_one.text("contained_env", {"text": "BUILT"}) == "in"
+
+
+def test_a_polite_end_of_the_gateway_leaves_nothing(gateway):
+    sandbox = contained(gateway)
+    assert gateway.stop() == 0
+    assert_nothing_left(gateway, sandbox, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("absent", ["localhost/mcp-gateway-test/no-such-image:1 could not be pulled", "podman pull"]),
+        ("hidden", ["/etc cannot be shown in a container"]),
+    ],
+)
+def test_what_is_wrong_is_said(gateway, key, words):
+    with gateway.create({key: {}}, timeout=60) as sandbox:
+        server = sandbox.wait_state(key, "failed", 60)
+        for word in words:
+            assert word in server["lastError"]
+
+
+def test_without_an_engine_the_answer_says_what_to_install(own_gateway, catalog, scratch):
+    """Programs of that name which do not work are none."""
+    broken = scratch / "broken-engines"
+    broken.mkdir()
+    for name in ("podman", "docker"):
+        (broken / name).write_text("#!/bin/sh\necho 'the daemon does not answer' >&2\nexit 1\n")
+        (broken / name).chmod(0o755)
+    gateway = own_gateway(
+        config=f"catalogs:\n  - {catalog}\n", environment={"PATH": f"{broken}:{os.environ['PATH']}"}
+    )
+    with gateway.create({"contained": {}}, timeout=60) as sandbox:
+        server = sandbox.wait_state("contained", "failed", 60)
+        assert "needs a container engine" in server["lastError"]
+        assert "the daemon does not answer" in server["lastError"]
+        assert "apt-get install podman" in server["lastError"]
+
+
+def test_pull_records_the_digest_that_runs_from_then_on(own_gateway, catalog, image, scratch):
+    gateway = own_gateway(config=f"catalogs:\n  - {catalog}\n")
+    command = [BINARY, "pull", "contained", "--state-dir", gateway.state, "--config", gateway.directory / "config.yaml"]
+    pulled = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert pulled.returncode == 0 and "ready" in pulled.stdout + pulled.stderr
+    marks = [path for path in (gateway.state / "packages/oci").glob("*/.installed")]
+    assert len(marks) == 1 and image in marks[0].read_text()
+    with contained(gateway):
+        names = podman("ps", "--no-trunc", "--format", "{{.Image}}", "--filter",
+                       f"label=mcp-gateway.state={processes.tag(gateway.state)}")  # fmt: skip
+        assert names == f"localhost/mcp-gateway-test/contained@{image}"
+
+
+def test_doctor_asks_the_engine(scratch):
+    run = subprocess.run(
+        [BINARY, "doctor", "--json", "--state-dir", scratch / "doctor-state"], capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    row = next(check for check in json.loads(run.stdout) if check["name"] == "container engine")
+    assert row["ok"] and "podman" in row["detail"]

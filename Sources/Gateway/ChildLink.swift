@@ -223,6 +223,15 @@ final class ChildLink: ServerLink, TimerTarget {
         }
     }
 
+    override func openListen(_ id: Int, _ write: (inout ByteCollector) -> Void) { tell(write) }
+
+    override func closeListen(_ id: Int) {
+        tell {
+            SouthLine.cancelled(id: id, into: &$0)
+            $0.bytes.removeLast()
+        }
+    }
+
     // MARK: Ending
 
     func giveUp(_ reason: String) {
@@ -238,6 +247,7 @@ final class ChildLink: ServerLink, TimerTarget {
         profile = nil
         let served = isServing
         isServing = false
+        hearing.end()
         doubts.removeAll()
         ghosts = [:]
         hasAsked = false
@@ -264,6 +274,7 @@ final class ChildLink: ServerLink, TimerTarget {
     override func stop() {
         guard !isStopping else { return }
         isStopping = true
+        hearing.end()
         state.loop.cancel(timer)
         state.loop.cancel(silence)
         guard child != nil else {

@@ -101,7 +101,7 @@ extension LoopState {
         case .exchange(let exchange):
             if call.isStreaming || call.mustStream {
                 if !call.isStreaming { openStream(exchange, .stream) }
-                emit(call, exchange, write)
+                emit(call, exchange, isLast: true, write)
                 call.session?.replay.finish(call.stream)
                 endStream(exchange)
             } else {
@@ -217,10 +217,21 @@ extension LoopState {
 
     /// One event on the stream of a call, gone or not: a session keeps it for a client that comes back.
     @discardableResult
-    private func emit(_ call: Call, _ exchange: ExchangeID, _ write: (inout Outbox) -> Void) -> Bool {
+    private func emit(
+        _ call: Call, _ exchange: ExchangeID, isLast: Bool = false, _ write: (inout Outbox) -> Void
+    ) -> Bool {
         guard let session = call.session, call.stream > 0 else { return sendEvent(exchange, write) }
         let data = collectOwned(write)
-        return sendEvent(exchange, data, id: call.backend.home.keep(data, of: session, on: call.stream))
+        // Who comes back for an answer gets one in any case.
+        let isKept = !isLast || data.count <= BridgeLimits.replayBytesMax
+        let id = call.backend.home.keep(isKept ? data : tooLargeToKeep(call), of: session, on: call.stream)
+        return sendEvent(exchange, data, id: id)
+    }
+
+    private func tooLargeToKeep(_ call: Call) -> OwnedBytes {
+        let failure = RPCFailure.serverFailed(
+            "the answer was too large to be kept for a client that comes back")
+        return collectOwned { out in call.id.withBytes { failure.write(id: $0, into: &out) } }
     }
 
     private func commit(_ call: Call, _ exchange: ExchangeID) {

@@ -73,10 +73,10 @@ extension SandboxHome {
         guard case .watching(let upstream) = outcome else { return false }
         if upstream != nil { place.backend.watch(place.uri) }
         subscribing.places.append(place)
-        if case .awaited = place.backend.word(on: place.uri) {
-            subscribing.open.append(place)
-        } else if case .refused(let failure) = place.backend.word(on: place.uri) {
-            refuse(place, failure, subscribing)
+        switch place.backend.word(on: place.uri) {
+        case .awaited: subscribing.open.append(place)
+        case .refused(let failure): refuse(place, failure, subscribing)
+        case .agreed, .later: break
         }
         return true
     }

@@ -136,13 +136,14 @@ def test_a_get_stream_outlives_the_gateway(server):
 
 def test_a_result_too_large_to_be_kept_says_so(server):
     with server.legacy() as client:
-        params = {"name": "fix_blob", "arguments": {"size": 2_000_000}}
-        fields = client.headers(Accept="text/event-stream")
-        from support.http import Stream
-
-        message = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params}
-        with Stream(client.url, "POST", message, fields) as stream:
-            assert len(text_of(stream.rest()[-1].json["result"])) == 2_000_000
+        arguments = {"count": 1, "size": 2_000_000}
+        params = {"name": "fix_progress", "arguments": arguments, "_meta": {"progressToken": 1}}
+        with client.stream("tools/call", params, "big") as stream:
+            events = stream.rest()
+        assert len(text_of(events[-1].json["result"])) > 2_000_000
+        with client.listen(after=events[0].ident) as again:
+            (answer,) = [event.json for event in again.rest()]
+        assert answer["id"] == "big" and answer["error"]["code"] == -32603
 
 
 @pytest.mark.parametrize("environment", ["sdk1", "sdk2"])

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from support.gateway import HERE, VENVS, fixture, new_mark
+from support.gateway import CHECKED, HERE, VENVS, fixture, new_mark
 from support.mcp import META, RPCError
 from support.waiting import wait_until
 
@@ -60,9 +60,10 @@ class Watcher:
 
 @pytest.fixture(scope="module", params=["legacy", "modern"])
 def server(request, gateway):
-    made = gateway.create({"fix": fixture(new_mark(), "--era", request.param)})
+    made = gateway.create({"fix": fixture(new_mark(), "--era", request.param, *CHECKED)})
     made.era = request.param
     yield made
+    assert made.text("fix_mistakes") == "[]"
     made.kill()
 
 

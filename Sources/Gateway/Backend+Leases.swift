@@ -51,6 +51,7 @@ extension Backend {
 
     func interactiveServes(_ link: ChildLink) {
         link.settled()
+        link.hearing.begin()
         guard let id = link.waiting else { return }
         link.waiting = nil
         sendHeld(id, on: link)

@@ -12,8 +12,9 @@ extension Backend {
         main?.isServing = true
         knownEra = main?.era
         main?.demandLogs()
+        main?.hearing.begin()
         switch phase {
-        case .ready: remoteMayHaveChanged()
+        case .ready: mayHaveChanged()
         case .backoff, .crashLoop:
             restarts += 1
             phase = .starting
@@ -22,14 +23,6 @@ extension Backend {
         case .resolving, .failed, .needsAuth, .stopping, .stopped: return
         }
         startMirror()
-    }
-
-    /// Notifications may have been missed.
-    func remoteMayHaveChanged() {
-        guard let main else { return }
-        for kind in ListKind.allCases where main.profile?.offers.includes(kind) == true {
-            listChanged(kind, by: main)
-        }
     }
 
     /// It cannot be reached, and is tried again.

@@ -56,6 +56,8 @@ final class Backend: TimerTarget {
     var heldCalls: [CallID] = []
     /// Tools that can be called as a task only, by the server's names (2025-11-25).
     private(set) var taskTools: Set<String> = []
+    /// URIs that clients watch, as the server has them.
+    var watched: Set<String> = []
     /// Made for version 1 of the Python SDK, as its first start has shown.
     private(set) var needsOldSDK = false
     /// Its lists have been read to their ends.
@@ -229,6 +231,7 @@ final class Backend: TimerTarget {
     func linkServes(_ link: ChildLink) {
         link.demandLogs()
         if case .interactive = link.role { return interactiveServes(link) }
+        link.hearing.begin()
         guard link === main else {
             link.settled()
             mirrorBackoff.reset()
@@ -272,7 +275,7 @@ final class Backend: TimerTarget {
         case .open(let question): (link as? ChildLink)?.opened(question, envelope, line)
         case .list(let list): if link === main { listed(list, envelope, line) }
         case .task(let question, let call): link.taskAnswered(question, of: call, envelope, line)
-        case .call, .get, .read, .complete, .rest, .level: return
+        case .call, .get, .read, .complete, .rest, .level, .watch: return
         }
     }
 
@@ -355,6 +358,7 @@ final class Backend: TimerTarget {
     func mirrorServes(_ link: ServerLink, _ profile: ChildProfile) {
         link.profile = profile
         link.isServing = true
+        link.hearing.begin()
         mirrorBackoff.reset()
     }
 

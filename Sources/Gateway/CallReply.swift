@@ -101,7 +101,8 @@ extension LoopState {
         case .exchange(let exchange):
             if call.isStreaming || call.mustStream {
                 if !call.isStreaming { openStream(exchange, .stream) }
-                sendEvent(exchange, write)
+                emit(call, exchange, isLast: true, write)
+                call.session?.replay.finish(call.stream)
                 endStream(exchange)
             } else {
                 var head = AnswerHead.ok
@@ -179,7 +180,7 @@ extension LoopState {
             switch call.target {
             case .exchange(let exchange) where call.mayStream:
                 commit(call, exchange)
-                sendEvent(exchange) { splice.write(into: &$0) }
+                emit(call, exchange) { splice.write(into: &$0) }
             case .events(let exchange): sendEvent(exchange) { splice.write(into: &$0) }
             case .exchange, .batch, .parked, .none: return
             }
@@ -204,11 +205,33 @@ extension LoopState {
     /// The same for a call that has left the table; its own stream is used only if it is open.
     @discardableResult
     func say(_ call: Call, _ write: (inout Outbox) -> Void) -> Bool {
-        if call.isStreaming, case .exchange(let exchange) = call.target, sendEvent(exchange, write) {
-            return true
-        }
-        guard let stream = call.session?.stream else { return false }
-        return sendEvent(stream.exchange, write)
+        var own: ExchangeID?
+        if call.isStreaming, case .exchange(let exchange) = call.target { own = exchange }
+        if let own, mayReach(own), emit(call, own, write) { return true }
+        if let stream = call.session?.stream, stream.send(self, call.backend.home, write) { return true }
+        // Its client may come back for it.
+        guard let own, call.stream > 0 else { return false }
+        emit(call, own, write)
+        return true
+    }
+
+    /// One event on the stream of a call, gone or not: a session keeps it for a client that comes back.
+    @discardableResult
+    private func emit(
+        _ call: Call, _ exchange: ExchangeID, isLast: Bool = false, _ write: (inout Outbox) -> Void
+    ) -> Bool {
+        guard let session = call.session, call.stream > 0 else { return sendEvent(exchange, write) }
+        let data = collectOwned(write)
+        // Who comes back for an answer gets one in any case.
+        let isKept = !isLast || data.count <= BridgeLimits.replayBytesMax
+        let id = call.backend.home.keep(isKept ? data : tooLargeToKeep(call), of: session, on: call.stream)
+        return sendEvent(exchange, data, id: id)
+    }
+
+    private func tooLargeToKeep(_ call: Call) -> OwnedBytes {
+        let failure = RPCFailure.serverFailed(
+            "the answer was too large to be kept for a client that comes back")
+        return collectOwned { out in call.id.withBytes { failure.write(id: $0, into: &out) } }
     }
 
     private func commit(_ call: Call, _ exchange: ExchangeID) {
@@ -216,6 +239,9 @@ extension LoopState {
         if call.isStreaming { return }
         call.isStreaming = true
         openStream(exchange, .stream)
+        guard let session = call.session, session.isResumable else { return }
+        call.stream = session.replay.open()
+        if session.isPrimed { primeStream(exchange, id: session.replay.prime(call.stream)) }
     }
 
     /// Once a second: calls that take too long, and streams to keep alive.
@@ -256,7 +282,10 @@ extension LoopState {
                 failure: call.backend.unavailable(
                     "The server \(call.backend.plan.name) was not ready within \(Limits.heldCallSeconds) s."))
         }
-        if case .none = call.target { return call.backend.askTimedOut(call.kind) }
+        if case .none = call.target {
+            call.backend.link(call.incarnation)?.hearing.lost(id)
+            return call.backend.askTimedOut(call.kind)
+        }
         call.backend.sendCancelled(id, call, reason: "\"timeout\"")
         reply(call, failure: tooLate(call))
     }
@@ -335,6 +364,7 @@ extension Call.Kind {
         case .list(let kind): kind.method
         case .level: .setLevel
         case .task(let question, _): question.method
+        case .watch: .subscribe
         }
     }
 }

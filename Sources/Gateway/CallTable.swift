@@ -69,6 +69,7 @@ final class Call {
         case level
         /// About the task of a client's call.
         case task(TaskDriver.Question, of: CallID)
+        case watch
     }
 
     let kind: Kind
@@ -94,6 +95,8 @@ final class Call {
     var lastSent: Instant
     /// While no server has the call: the request itself, apart, as it is large and rare.
     var held: HeldRequest?
+    /// Its stream in `Replay` of its session; 0 while it has none.
+    var stream = 0
     /// `Parking` knows the call by its id.
     var isParked = false
     /// What is kept for what its client may be asked.
@@ -125,6 +128,12 @@ final class Call {
 
     /// The same, or what its session has set.
     var wishesLogs: LogLevel? { logLevel ?? session?.logLevel }
+
+    /// Its client has taken up the stream again, with another request.
+    func move(to exchange: ExchangeID) {
+        target = .exchange(exchange)
+        isStreaming = true
+    }
 
     /// Its client has been answered, and the server still works on it.
     func leaveClient() {

@@ -229,6 +229,15 @@ final class ChildLink: ServerLink, TimerTarget {
         }
     }
 
+    override func openListen(_ id: Int, _ write: (inout ByteCollector) -> Void) { tell(write) }
+
+    override func closeListen(_ id: Int) {
+        tell {
+            SouthLine.cancelled(id: id, into: &$0)
+            $0.bytes.removeLast()
+        }
+    }
+
     // MARK: Ending
 
     func giveUp(_ reason: String) {
@@ -244,6 +253,7 @@ final class ChildLink: ServerLink, TimerTarget {
         profile = nil
         let served = isServing
         isServing = false
+        hearing.end()
         doubts.removeAll()
         ghosts = [:]
         hasAsked = false
@@ -270,6 +280,7 @@ final class ChildLink: ServerLink, TimerTarget {
     override func stop() {
         guard !isStopping else { return }
         isStopping = true
+        hearing.end()
         state.loop.cancel(timer)
         state.loop.cancel(silence)
         guard child != nil else {

@@ -27,8 +27,17 @@ class ClientConnection: Source {
     /// An event stream begins as the answer.
     func openStream(_ stream: UInt32, _ head: AnswerHead) {}
 
-    /// One event; false when the stream is gone.
-    func sendEvent(_ stream: UInt32, _ data: OwnedBytes) -> Bool { false }
+    /// One event; false when the stream is gone. An empty id is none.
+    func sendEvent(_ stream: UInt32, _ data: OwnedBytes, id: [UInt8]) -> Bool { false }
+
+    /// An event without content, after which the stream can be taken up again.
+    func primeStream(_ stream: UInt32, id: [UInt8], retryMilliseconds: Int) {}
+
+    /// Whether an event stream is open.
+    func hasStream(_ stream: UInt32) -> Bool { false }
+
+    /// Bytes of it that wait for its reader.
+    func waitingBytes(_ stream: UInt32) -> Int { 0 }
 
     /// A comment, so that nobody in between takes the silence for death.
     func sendComment(_ stream: UInt32) {}

@@ -22,7 +22,7 @@ extension SandboxHome {
                 for backend in backends { backend.links.forEach { $0.wantLogs(level) } }
             }
             respond(request, .ok) { Answers.empty(id: request.rawID, isModern: false, into: &$0) }
-        case .subscribe, .unsubscribe: unknownMethod(request, isModern: false)
+        case .subscribe, .unsubscribe: watch(request, session, isOn: method == .subscribe)
         default: common(request, method, session)
         }
     }
@@ -30,7 +30,9 @@ extension SandboxHome {
     func modern(_ request: NorthRequest, _ method: MethodName) {
         switch method {
         case .discover:
-            respond(request, .ok) { state.shared.answers.discover(id: request.rawID, into: &$0) }
+            respond(request, .ok) {
+                state.shared.answers.discover(id: request.rawID, subscribes: mayWatch, into: &$0)
+            }
         case .listen: listen(request)
         default: common(request, method, nil)
         }
@@ -128,13 +130,23 @@ extension SandboxHome {
 
     /// Answers with what `write` appends; its length is found by writing it once into a counter's place.
     func respond(_ request: NorthRequest, _ head: AnswerHead, _ write: (inout Outbox) -> Void) {
-        switch request.target {
+        respond(request.target, request.accepts, head, write)
+    }
+
+    func respond(_ reply: Reply, _ head: AnswerHead, _ write: (inout Outbox) -> Void) {
+        respond(reply.target, reply.accepts, head, write)
+    }
+
+    private func respond(
+        _ target: ReplyTarget, _ accepts: Accepts, _ head: AnswerHead, _ write: (inout Outbox) -> Void
+    ) {
+        switch target {
         case .none, .parked: return
         case .batch(let batch): batch.add(state, write)
         case .events(let exchange): state.sendEvent(exchange, write)
         case .exchange(let exchange):
             let body = state.collectOwned(write)
-            if request.accepts.json {
+            if accepts.json {
                 state.answer(exchange, head, length: body.count) { $0.append(owned: body) }
             } else {
                 state.openStream(

@@ -85,19 +85,24 @@ extension SandboxHome {
 
     /// A session by its id. One that this process does not know but whose seal is this sandbox's comes back to
     /// life: clients outlive a restart of the gateway.
-    private func find(_ id: UnsafeRawBufferPointer) -> Session? {
+    func find(_ id: UnsafeRawBufferPointer) -> Session? {
         if let session = sessions.find(id) { return session }
         guard !sessions.hasEnded(id),
             let opened = self.id.withRawUTF8({ SessionID(opening: id, key: sessionKey, sandbox: $0) })
         else { return nil }
         let session = Session(
-            id: Array(id), revision: opened.revision, capabilities: opened.capabilities, now: state.loop.now)
-        sessions.insert(session)
+            id: Array(id), revision: opened.revision, capabilities: opened.capabilities,
+            audience: newAudience([.tools, .prompts, .resources]), now: state.loop.now)
+        insert(session)
         return session
     }
 
+    private func insert(_ session: Session) {
+        if let evicted = sessions.insert(session) { leave(evicted.audience) }
+    }
+
     /// The rules that every legacy message but `initialize` is under (Streamable HTTP §Session Management).
-    private func withSession(
+    func withSession(
         _ inbound: Inbound, _ session: Session?, _ headers: RoutingHeaders, id: UnsafeRawBufferPointer?,
         _ work: (Session) -> Void
     ) {
@@ -124,12 +129,15 @@ extension SandboxHome {
                 createdUnixSeconds: Int64(WallClock.unixSeconds())
             ).sealed(key: sessionKey, sandbox: $0)
         }
-        sessions.insert(
-            Session(id: sealed, revision: revision, capabilities: capabilities, now: state.loop.now))
+        insert(
+            Session(
+                id: sealed, revision: revision, capabilities: capabilities,
+                audience: newAudience([.tools, .prompts, .resources]), now: state.loop.now))
         var head = AnswerHead.ok
         head.lines = Array("Mcp-Session-Id: ".utf8) + sealed + [13, 10]
         respond(request, head) {
-            state.shared.answers.initialize(id: request.rawID, revision: revision, into: &$0)
+            state.shared.answers.initialize(
+                id: request.rawID, revision: revision, subscribes: mayWatch, into: &$0)
         }
     }
 
@@ -139,78 +147,10 @@ extension SandboxHome {
         }
         let session = inbound.value(.mcpSessionID).flatMap { find($0) }
         withSession(inbound, session, RoutingHeaders(), id: nil) { session in
-            session.stream?.end(state)
-            streams.removeAll { $0.session === session }
+            if let stream = session.stream { end(stream) }
+            leave(session.audience)
             sessions.end(session)
             state.answer(inbound.exchange, AnswerHead(status: 200, contentType: nil), [])
-        }
-    }
-
-    // MARK: Streams
-
-    /// GET: the stream for messages that no request asked for. A session has one; a second GET takes its
-    /// place, since a client that comes back knows better than we whether the first still lives.
-    private func openStream(_ inbound: Inbound) {
-        if let failure = Classifier.refusalWithoutBody(inbound.routing) {
-            return refuse(inbound, failure)
-        }
-        guard Accepts(inbound.value(.accept)).eventStream else {
-            return refuse(inbound, .http(406, "GET opens an event stream: accept text/event-stream."))
-        }
-        let session = inbound.value(.mcpSessionID).flatMap { find($0) }
-        withSession(inbound, session, RoutingHeaders(), id: nil) { session in
-            guard streams.count < Limits.streamsPerSandbox else { return refuse(inbound, tooManyStreams) }
-            if let earlier = session.stream {
-                earlier.end(state)
-                streams.removeAll { $0 === earlier }
-            }
-            let stream = EventStream(
-                exchange: inbound.exchange, session: session, subscription: [],
-                filter: [.tools, .prompts, .resources], now: state.loop.now)
-            session.stream = stream
-            open(stream)
-            if !session.unseenChanges.isEmpty {
-                stream.announce(session.unseenChanges, state)
-                session.unseenChanges = []
-            }
-        }
-    }
-
-    var tooManyStreams: RPCFailure {
-        .http(429, "This sandbox has \(Limits.streamsPerSandbox) open streams already.")
-    }
-
-    private func open(_ stream: EventStream) {
-        streams.append(stream)
-        state.note(stream.exchange, call: .none, cancelsOnLeave: true)
-        state.openStream(stream.exchange, .stream)
-        state.sendComment(stream.exchange)
-    }
-
-    /// The client of a stream has left.
-    func streamGone(_ exchange: ExchangeID) {
-        defer { oldSessionGone(exchange) }
-        guard let index = streams.firstIndex(where: { $0.exchange == exchange }) else { return }
-        let stream = streams.remove(at: index)
-        if stream.session?.stream === stream { stream.session?.stream = nil }
-    }
-
-    /// `subscriptions/listen` of 2026-07-28: acknowledged at once, since the lists are ours to watch.
-    func listen(_ request: NorthRequest) {
-        guard case .exchange(let exchange) = request.target else { return }
-        guard request.accepts.eventStream else {
-            return fail(request, .http(406, "subscriptions/listen answers with text/event-stream."))
-        }
-        guard streams.count < Limits.streamsPerSandbox else { return fail(request, tooManyStreams) }
-        let filter = ListenFilter(object: request.envelope.notifications.of(request.body))
-        let stream = EventStream(
-            exchange: exchange, session: nil, subscription: Array(request.rawID), filter: filter,
-            now: state.loop.now)
-        streams.append(stream)
-        state.note(exchange, call: .none, cancelsOnLeave: true)
-        state.openStream(exchange, .stream)
-        state.sendEvent(exchange) {
-            ListChange.acknowledge(filter, subscription: request.rawID, into: &$0)
         }
     }
 }
@@ -240,6 +180,20 @@ struct NorthRequest {
     var envelope: Envelope { _read { yield borrowed.pointee } }
 
     var rawID: UnsafeRawBufferPointer { id ?? UnsafeRawBufferPointer(start: nil, count: 0) }
+}
+
+/// What is needed to answer a request later.
+struct Reply {
+    let target: ReplyTarget
+    let accepts: Accepts
+    /// Raw JSON.
+    let id: [UInt8]
+
+    init(_ request: NorthRequest) {
+        target = request.target
+        accepts = request.accepts
+        id = Array(request.rawID)
+    }
 }
 
 /// What the client takes as an answer (RFC 9110 §12.5.1); without the field, or with `*/*`, JSON.

@@ -340,9 +340,29 @@ final class HTTP1Connection: ClientConnection {
         state.loop.flushLater(self)
     }
 
-    override func sendEvent(_ stream: UInt32, _ data: OwnedBytes) -> Bool {
-        guard stream == sequence, phase == .streaming else { return false }
-        data.withBytes { EventWriter.event(data: $0, chunked: !isHTTP10, into: &outbox) }
+    override func hasStream(_ stream: UInt32) -> Bool { stream == sequence && phase == .streaming }
+
+    override func waitingBytes(_ stream: UInt32) -> Int {
+        hasStream(stream) ? outbox.count + (filter?.wire.count ?? 0) : 0
+    }
+
+    override func primeStream(_ stream: UInt32, id: [UInt8], retryMilliseconds: Int) {
+        guard hasStream(stream) else { return }
+        id.withUnsafeBytes {
+            EventWriter.prime(
+                id: $0, retryMilliseconds: retryMilliseconds, chunked: !isHTTP10, into: &outbox)
+        }
+        state.loop.flushLater(self)
+    }
+
+    override func sendEvent(_ stream: UInt32, _ data: OwnedBytes, id: [UInt8]) -> Bool {
+        guard hasStream(stream) else { return false }
+        data.withBytes { data in
+            id.withUnsafeBytes {
+                EventWriter.event(
+                    data: data, id: $0.isEmpty ? nil : $0, chunked: !isHTTP10, into: &outbox)
+            }
+        }
         guard outbox.count <= Limits.eventStreamBytes + data.count else {
             overflowed()
             return false

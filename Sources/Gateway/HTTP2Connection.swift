@@ -120,10 +120,29 @@ final class HTTP2Connection: ClientConnection {
         }
     }
 
-    override func sendEvent(_ stream: UInt32, _ data: OwnedBytes) -> Bool {
-        guard exchanges[stream]?.isStreaming == true else { return false }
+    override func hasStream(_ stream: UInt32) -> Bool { exchanges[stream]?.isStreaming == true }
+
+    override func waitingBytes(_ stream: UInt32) -> Int { session.pendingBytes(stream) }
+
+    override func primeStream(_ stream: UInt32, id: [UInt8], retryMilliseconds: Int) {
+        guard hasStream(stream) else { return }
+        session.write(stream) { out in
+            id.withUnsafeBytes {
+                EventWriter.prime(
+                    id: $0, retryMilliseconds: retryMilliseconds, chunked: false, into: &out)
+            }
+        }
+        state.loop.flushLater(self)
+    }
+
+    override func sendEvent(_ stream: UInt32, _ data: OwnedBytes, id: [UInt8]) -> Bool {
+        guard hasStream(stream) else { return false }
         let isOpen = session.write(stream) { out in
-            data.withBytes { EventWriter.event(data: $0, chunked: false, into: &out) }
+            data.withBytes { data in
+                id.withUnsafeBytes {
+                    EventWriter.event(data: data, id: $0.isEmpty ? nil : $0, chunked: false, into: &out)
+                }
+            }
         }
         guard isOpen, session.pendingBytes(stream) <= Limits.eventStreamBytes + data.count else {
             cut(stream)
@@ -156,7 +175,7 @@ final class HTTP2Connection: ClientConnection {
     }
 
     override func endStream(_ stream: UInt32) {
-        guard exchanges[stream]?.isStreaming == true else { return }
+        guard exchanges[stream]?.isStreaming == true else { return session.release(stream) }
         exchanges[stream] = nil
         session.end(stream)
         state.loop.flushLater(self)

@@ -49,6 +49,8 @@ public enum Limits {
     public static let oldSessionOpeningSeconds = 60
     /// Listen streams and GET streams of one sandbox.
     public static let streamsPerSandbox = 4096
+    /// Bytes of events that the sessions of one sandbox keep for clients that come back.
+    public static let replayBytesPerSandbox = 16 * 1024 * 1024
     /// Messages in one batch of revision 2025-03-26.
     public static let batchMessages = 64
     /// Bytes of the JSON-RPC id and of a progress token that a client may choose.

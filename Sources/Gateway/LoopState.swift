@@ -116,21 +116,36 @@ final class LoopState: TimerTarget {
     @discardableResult
     func sendEvent(_ exchange: ExchangeID, _ write: (inout Outbox) -> Void) -> Bool {
         write(&carriage)
-        return sendCarriage(exchange)
+        return sendEvent(exchange, carriage.takeAll(), id: [])
     }
 
-    /// The event's data is in `carriage`: frames it and sends it on.
-    private func sendCarriage(_ exchange: ExchangeID) -> Bool {
-        let data = carriage.takeAll()
+    /// The same with data at hand; an empty id is none.
+    @discardableResult
+    func sendEvent(_ exchange: ExchangeID, _ data: OwnedBytes, id: [UInt8]) -> Bool {
         guard Int(exchange.loop) == loop.index else {
-            shared.post(Int(exchange.loop)) { _ = $0.deliver(data, to: exchange) }
+            shared.post(Int(exchange.loop)) { $0.sendEvent(exchange, data, id: id) }
             return true
         }
-        return deliver(data, to: exchange)
+        return connection(exchange)?.sendEvent(exchange.stream, data, id: id) ?? false
     }
 
-    private func deliver(_ data: OwnedBytes, to exchange: ExchangeID) -> Bool {
-        connection(exchange)?.sendEvent(exchange.stream, data) ?? false
+    /// An event without content, after which the stream can be taken up again.
+    func primeStream(_ exchange: ExchangeID, id: [UInt8]) {
+        guard Int(exchange.loop) == loop.index else {
+            return shared.post(Int(exchange.loop)) { $0.primeStream(exchange, id: id) }
+        }
+        connection(exchange)?.primeStream(
+            exchange.stream, id: id, retryMilliseconds: BridgeLimits.retryMilliseconds)
+    }
+
+    /// False when the stream is known to be gone.
+    func mayReach(_ exchange: ExchangeID) -> Bool {
+        Int(exchange.loop) != loop.index || connection(exchange)?.hasStream(exchange.stream) == true
+    }
+
+    /// Bytes that wait for the reader of a stream of this loop.
+    func waitingBytes(_ exchange: ExchangeID) -> Int {
+        connection(exchange)?.waitingBytes(exchange.stream) ?? 0
     }
 
     /// A comment, so that nobody in between takes the silence for death.

@@ -65,15 +65,15 @@ extension SandboxHome {
     private func begin(_ old: OldSession, _ request: NorthRequest) {
         guard let revision = old.transport.revision, old.session == nil else { return }
         let session = Session(
-            id: old.id, revision: revision, capabilities: old.transport.capabilities, now: state.loop.now)
-        let stream = EventStream(
-            exchange: old.exchange, session: session, subscription: [],
-            filter: [.tools, .prompts, .resources], now: state.loop.now)
+            id: old.id, revision: revision, capabilities: old.transport.capabilities,
+            audience: newAudience([.tools, .prompts, .resources]), isResumable: false, now: state.loop.now)
+        let stream = EventStream(old.exchange, of: session, now: state.loop.now)
         session.stream = stream
         old.session = session
         streams.append(stream)
         respond(request, .ok) {
-            state.shared.answers.initialize(id: request.rawID, revision: revision, into: &$0)
+            state.shared.answers.initialize(
+                id: request.rawID, revision: revision, subscribes: mayWatch, into: &$0)
         }
     }
 
@@ -82,6 +82,7 @@ extension SandboxHome {
         guard let old = oldSessions.values.first(where: { $0.exchange == exchange }) else { return }
         oldSessions[old.id] = nil
         guard let session = old.session else { return }
+        leave(session.audience)
         for id in state.calls.ids(where: { $0.session === session }) {
             state.finishCancelled(id, reason: "\"the client's session has ended\"")
         }

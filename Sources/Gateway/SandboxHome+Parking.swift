@@ -179,10 +179,11 @@ extension SandboxHome {
         }
         bridgeDue = due
         let pause = max(0, due.milliseconds(since: state.loop.now)) + 1
-        bridgeTimer = state.loop.schedule(afterMilliseconds: pause, self, tag: 0)
+        bridgeTimer = state.loop.schedule(afterMilliseconds: pause, self, tag: TimerTag.bridge)
     }
 
     func timerFired(_ tag: UInt64) {
+        if tag == TimerTag.changes { return tellChanges() }
         bridgeTimer = .none
         for outcome in parking.tick(now: state.loop.now, unixSeconds: WallClock.unixSeconds()) {
             perform(outcome.actions, of: CallID(value: outcome.call))

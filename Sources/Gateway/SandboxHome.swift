@@ -24,6 +24,17 @@ final class SandboxHome: TimerTarget {
     /// Sessions of the transport of 2024-11-05 by their ids.
     var oldSessions: [[UInt8]: OldSession] = [:]
     var streams: [EventStream] = []
+    /// Who hears of changes, by name.
+    var audiences: [UInt64: Audience] = [:]
+    var audienceNames: UInt64 = 0
+    /// Those of them that have something to be told.
+    var untold: Set<UInt64> = []
+    var changesTimer = TimerID.none
+    var watches = Watches()
+    /// Clients that wait until their servers have said a word on what they subscribe to.
+    var subscribings: [Subscribing] = []
+    /// Bytes of events that sessions keep for clients that come back.
+    var replayBytes = 0
     /// Seals what clients carry from one request to the next.
     let seal: StateSeal
     var parking: Parking
@@ -180,7 +191,10 @@ final class SandboxHome: TimerTarget {
             }
         }
         backends = next
-        for old in kept { retire(old) }
+        for old in kept {
+            watches.remove(server: old.index)
+            retire(old)
+        }
         openNetwork()
         rebuildCatalog()
         announce([.tools, .prompts, .resources])
@@ -221,8 +235,7 @@ final class SandboxHome: TimerTarget {
 
     /// Open streams end gracefully; their clients come back or learn that the sandbox is gone.
     func endStreams() {
-        for stream in streams { stream.end(state) }
-        streams = []
+        for stream in streams { end(stream) }
         endOldSessions()
     }
 
@@ -232,18 +245,12 @@ final class SandboxHome: TimerTarget {
             stream.nextComment = now.advanced(milliseconds: Limits.keepAliveSeconds * 1000)
             state.sendComment(stream.exchange)
         }
-        sessions.expire(before: now, home: self)
+        for session in sessions.expire(now) { leave(session.audience) }
+        if replayBytes > 0 { replayBytes = sessions.expireEvents(now) }
+        tickWatches(now)
         tickOldSessions(now)
         for backend in backends { backend.tick(now) }
         egress?.tick(now)
-    }
-
-    // MARK: Announcements
-
-    /// Tells every listening client that lists have changed (MCP `notifications/…/list_changed`).
-    private func announce(_ kinds: ListenFilter) {
-        sessions.noteUnseen(kinds)
-        for stream in streams { stream.announce(kinds, state) }
     }
 }
 

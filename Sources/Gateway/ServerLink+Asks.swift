@@ -132,6 +132,9 @@ extension ServerLink {
 
     /// An answer that nobody waits for. It may be to a call that was called off.
     func strayed(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        if era == .modern, let id = CallID(decimal: envelope.id.of(line)), Hearing.owns(id.value) {
+            return hearing.took(id.value, envelope)
+        }
         state.counters.strayAnswers &+= 1
         guard !ghosts.isEmpty, let id = CallID(decimal: envelope.id.of(line)),
             ghosts.removeValue(forKey: id.value) != nil

@@ -17,7 +17,7 @@ extension ServerLink {
             return log(message, level, of: CallID(value: calls[0]))
         }
         for session in sessions(working: calls) where LogDemand.delivers(level, to: session.logLevel) {
-            if let stream = session.stream { state.sendEvent(stream.exchange) { message.write(into: &$0) } }
+            session.stream?.send(state, backend.home) { message.write(into: &$0) }
         }
     }
 
@@ -41,7 +41,7 @@ extension ServerLink {
         guard let only = loggedCalls.first else { return }
         if loggedCalls.count > 1, let session = state.calls[only]?.session, let stream = session.stream {
             guard LogDemand.delivers(level, to: session.logLevel) else { return }
-            state.sendEvent(stream.exchange) { message.write(into: &$0) }
+            stream.send(state, backend.home) { message.write(into: &$0) }
         } else {
             log(message, level, of: only)
         }

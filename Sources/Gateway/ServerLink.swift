@@ -40,12 +40,15 @@ class ServerLink {
     final var logs = LogDemand()
     /// Calls whose log messages come without saying for which they are (2026-07-28 on stdio).
     final var loggedCalls: [CallID] = []
+    /// What it tells unasked.
+    final let hearing = Hearing()
 
     init(_ role: Role, of backend: Backend) {
         self.role = role
         self.backend = backend
         state = backend.state
         isMain = role == .main
+        hearing.attach(self)
     }
 
     // MARK: What each kind does in its own way
@@ -96,6 +99,13 @@ class ServerLink {
     /// `reason` is a raw JSON string.
     func sendCancelled(_ id: CallID, reason: StaticString) {}
 
+    /// Sends a `subscriptions/listen`, which `write` writes without a line end. It is not in the table: nobody waits
+    /// for its end.
+    func openListen(_ id: Int, _ write: (inout ByteCollector) -> Void) {}
+
+    /// Ends it.
+    func closeListen(_ id: Int) {}
+
     /// Ends it; the backend is told by `linkStopped`.
     func stop() {}
 }
@@ -138,7 +148,7 @@ extension ServerLink {
         _ id: CallID, _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer
     ) {
         inFlight -= 1
-        if call.isOwn { return backend.answered(self, call.kind, envelope.pointee, line) }
+        if call.isOwn { return ownAnswered(id, call, envelope.pointee, line) }
         if let task = call.task, follows(task, id, call, envelope, line) { return }
         if call.isParked || era == .modern || hasAsked || backend.mayMiss(call) {
             deliver(id, call, envelope, line)
@@ -149,6 +159,13 @@ extension ServerLink {
             backend.releaseLease(id)
             resolveDoubts(answered: id)
         }
+    }
+
+    private func ownAnswered(
+        _ id: CallID, _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer
+    ) {
+        if case .watch = call.kind { return hearing.answered(id, envelope, line) }
+        backend.answered(self, call.kind, envelope, line)
     }
 
     /// The answer to a call for which the server may have asked its client.
@@ -179,11 +196,28 @@ extension ServerLink {
             else { return }
             state.progress(id, backend, envelope, line)
         case .message: logged(envelope, line, during: call)
-        case .cancelled: withdrew(envelope.requestID.of(line))
+        case .cancelled: cancelled(envelope.requestID.of(line))
         case .toolsChanged: backend.listChanged(.tools, by: self)
         case .promptsChanged: backend.listChanged(.prompts, by: self)
         case .resourcesChanged: backend.listChanged(.resources, by: self)
-        default: return
+        case .resourceUpdated: backend.resourceUpdated(envelope.uri.of(line))
+        default: listenAcknowledged(envelope, line, during: call)
         }
+    }
+
+    /// A server of the older era takes a request of its own back; one of 2026-07-28 ends a listen stream.
+    private func cancelled(_ request: UnsafeRawBufferPointer) {
+        guard era == .modern else { return withdrew(request) }
+        if let id = CallID(decimal: request), Hearing.owns(id.value) { hearing.ended(id.value) }
+    }
+
+    private func listenAcknowledged(
+        _ envelope: Envelope, _ line: UnsafeRawBufferPointer, during call: UInt64?
+    ) {
+        let name: StaticString = "notifications/subscriptions/acknowledged"
+        guard era == .modern, envelope.method.of(line).equals(name),
+            let id = call ?? CallID(decimal: envelope.metaSubscriptionID.of(line))?.value, Hearing.owns(id)
+        else { return }
+        hearing.acknowledged(id, envelope.notifications.of(line))
     }
 }

@@ -18,15 +18,30 @@ final class Session {
     let mayBeAsked: Bool
     /// What the client is being asked.
     var pushes = Pushes()
-    /// The open GET stream. Nil when there is none.
-    var stream: EventStream?
-    /// Kinds of lists that changed while no stream was open.
-    var unseenChanges: ListenFilter = []
+    /// What it hears of unasked, also while it has no stream for it.
+    let audience: Audience
+    /// Events have ids, and broken streams can be taken up again.
+    let isResumable: Bool
+    /// What was said on its streams, for a client that comes back.
+    var replay: Replay
 
-    init(id: [UInt8], revision: Revision, capabilities: ClientCapabilities, now: Instant) {
+    /// The open GET stream. Nil when there is none.
+    var stream: EventStream? {
+        get { audience.stream }
+        set { audience.stream = newValue }
+    }
+
+    init(
+        id: [UInt8], revision: Revision, capabilities: ClientCapabilities, audience: Audience,
+        isResumable: Bool = true, now: Instant
+    ) {
+        // 2025-03-26 has brought it, Streamable HTTP §Resumability.
+        self.isResumable = isResumable && revision >= .v2025_03_26
         self.id = id
         self.revision = revision
         self.capabilities = capabilities
+        self.audience = audience
+        replay = Replay(tag: Array(String(UInt32.random(in: 1 ... .max), radix: 36).utf8))
         lastUsed = now
         mayBeAsked = !capabilities.isDisjoint(with: .relayable)
         quietEnvelope = ModernEnvelope(
@@ -39,6 +54,9 @@ final class Session {
         envelope = ModernEnvelope(
             client: .gateway, capabilities: capabilities.intersection(.relayable), logLevel: level)
     }
+
+    /// Streams begin with an event without content. Clients of older revisions take it for a message.
+    var isPrimed: Bool { isResumable && revision >= .v2025_11_25 }
 
     func hasID(_ other: UnsafeRawBufferPointer) -> Bool { id.withUnsafeBytes { $0.equals(other) } }
 }
@@ -72,15 +90,17 @@ struct SessionTable: ~Copyable {
 
     func hasEnded(_ id: UnsafeRawBufferPointer) -> Bool { SessionKey(id).map(ended.contains) ?? false }
 
-    /// The session that was idle for longest makes room when the table is full.
-    mutating func insert(_ session: Session) {
+    /// The session that was idle for longest makes room when the table is full; it is returned.
+    mutating func insert(_ session: Session) -> Session? {
+        var evicted: Session?
         if sessions.count >= Limits.sessionsPerSandbox,
             let oldest = sessions.values.filter({ $0.stream == nil }).min(by: { $0.lastUsed < $1.lastUsed })
         {
             remove(oldest)
+            evicted = oldest
         }
-        guard let key = session.id.withUnsafeBytes({ SessionKey($0) }) else { return }
-        sessions[key] = session
+        if let key = session.id.withUnsafeBytes({ SessionKey($0) }) { sessions[key] = session }
+        return evicted
     }
 
     mutating func end(_ session: Session) {
@@ -90,19 +110,25 @@ struct SessionTable: ~Copyable {
         ended.insert(key)
     }
 
-    /// Sessions without an open stream are told when they open one.
-    func noteUnseen(_ kinds: ListenFilter) {
-        for session in sessions.values where session.stream == nil { session.unseenChanges.formUnion(kinds) }
+    /// Removes those that were idle for too long, and returns them.
+    mutating func expire(_ now: Instant) -> [Session] {
+        let idle = sessions.values.filter {
+            $0.stream == nil && now.milliseconds(since: $0.lastUsed) > Limits.sessionIdleSeconds * 1000
+        }
+        for session in idle { remove(session) }
+        return idle
     }
 
-    mutating func expire(before now: Instant, home: SandboxHome) {
-        for session in sessions.values
-        where session.stream == nil
-            && now.milliseconds(since: session.lastUsed) > Limits.sessionIdleSeconds * 1000
-        {
-            remove(session)
+    /// Forgets events that are too old; returns how many bytes of them are left.
+    func expireEvents(_ now: Instant) -> Int {
+        sessions.values.reduce(0) { bytes, session in
+            if !session.replay.isEmpty { session.replay.expire(now: now) }
+            return bytes + session.replay.heldBytes
         }
     }
+
+    /// The session that holds the most for its client.
+    var fullest: Session? { sessions.values.max { $0.replay.heldBytes < $1.replay.heldBytes } }
 
     private mutating func remove(_ session: Session) {
         if let key = session.id.withUnsafeBytes({ SessionKey($0) }) { sessions[key] = nil }

@@ -23,15 +23,15 @@ public struct Answers: Sendable {
     }
 
     /// The result of `initialize`. Capabilities are all the gateway can proxy, not what today's servers have:
-    /// a session outlives changes of its sandbox.
+    /// a session outlives changes of its sandbox. `subscribes` is false when no server tells of its resources.
     public func initialize<Sink: ByteSink & ~Copyable>(
-        id: UnsafeRawBufferPointer, revision: Revision, into sink: inout Sink
+        id: UnsafeRawBufferPointer, revision: Revision, subscribes: Bool = true, into sink: inout Sink
     ) {
         Self.open(id: id, into: &sink)
         sink.append("{\"protocolVersion\":\"")
         sink.append(revision.text)
         sink.append("\",\"capabilities\":")
-        Self.capabilities(revision, into: &sink)
+        Self.capabilities(revision, subscribes, into: &sink)
         sink.append(",")
         sink.append(array: instructions)
         sink.append("\"serverInfo\":")
@@ -42,13 +42,14 @@ public struct Answers: Sendable {
     /// The result of `server/discover`. Only stateless revisions are listed: a client may pick any entry and
     /// send it in an envelope.
     public func discover<Sink: ByteSink & ~Copyable>(
-        id: UnsafeRawBufferPointer, ttlMilliseconds: Int = 60_000, into sink: inout Sink
+        id: UnsafeRawBufferPointer, ttlMilliseconds: Int = 60_000, subscribes: Bool = true,
+        into sink: inout Sink
     ) {
         Self.open(id: id, into: &sink)
         sink.append("{\"resultType\":\"complete\",\"supportedVersions\":[\"")
         sink.append(Revision.newest.text)
         sink.append("\"],\"capabilities\":")
-        Self.capabilities(.newest, into: &sink)
+        Self.capabilities(.newest, subscribes, into: &sink)
         sink.append(",")
         sink.append(array: instructions)
         sink.append("\"ttlMs\":")
@@ -99,10 +100,12 @@ public struct Answers: Sendable {
         sink.append("}")
     }
 
-    private static func capabilities<Sink: ByteSink & ~Copyable>(_ revision: Revision, into sink: inout Sink)
-    {
-        sink.append("{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},")
-        sink.append("\"resources\":{\"listChanged\":true},\"logging\":{}")
+    private static func capabilities<Sink: ByteSink & ~Copyable>(
+        _ revision: Revision, _ subscribes: Bool, into sink: inout Sink
+    ) {
+        sink.append("{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},\"resources\":{")
+        if subscribes { sink.append("\"subscribe\":true,") }
+        sink.append("\"listChanged\":true},\"logging\":{}")
         // 2024-11-05 has the method but no capability for it.
         if revision >= .v2025_03_26 { sink.append(",\"completions\":{}") }
         sink.append("}")

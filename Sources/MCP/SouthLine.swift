@@ -37,6 +37,16 @@ public enum SouthLine {
         sink.append("}\n")
     }
 
+    /// `resources/subscribe` or `resources/unsubscribe`.
+    public static func watch<Sink: ByteSink & ~Copyable>(
+        _ method: MethodName, _ uri: String, id: Int, into sink: inout Sink
+    ) {
+        open(id, method.text, into: &sink)
+        sink.append(",\"params\":{\"uri\":")
+        JSONText.appendString(uri, into: &sink)
+        sink.append("}}\n")
+    }
+
     /// Asks whether the child is alive.
     public static func ping<Sink: ByteSink & ~Copyable>(id: Int, into sink: inout Sink) {
         open(id, "ping", into: &sink)

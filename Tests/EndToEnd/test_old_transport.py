@@ -158,6 +158,15 @@ def test_changed_lists_are_announced(gateway):
         assert "fix_fresh" in {tool["name"] for tool in client.ask("tools/list")["tools"]}
 
 
+def test_changes_of_resources_are_told(server):
+    with Old(server) as client, server.legacy() as other:
+        assert client.ask("resources/subscribe", {"uri": "fixture://text"}) == {}
+        other.text("fix_touch", {"uri": "fixture://text"})
+        while (message := client.next()).get("method") != "notifications/resources/updated":
+            pass
+        assert message["params"] == {"uri": "fixture://text"}
+
+
 def test_arrays_of_2025_03_26(server):
     batch = [
         {"jsonrpc": "2.0", "id": "a", "method": "ping"},

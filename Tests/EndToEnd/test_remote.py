@@ -8,7 +8,7 @@ import pytest
 
 from support.gateway import HERE, VENVS, Gateway, free_port
 from support.mcp import META, RPCError, text_of
-from support.remote import Remote, begin_stream, event, is_open, make_certificate, reply, result, unused_port
+from support.remote import RESULTS, Remote, begin_stream, event, is_open, make_certificate, reply, result, unused_port
 from support.waiting import wait_until
 
 ALLOWED = "allow-private-remotes: [127.0.0.1, localhost]\nallow-custom-servers: true\n"
@@ -497,3 +497,89 @@ def test_a_server_that_asks_its_client_is_answered(lenient, remote):
     server.answer = answer
     with open_far(lenient, server.url) as sandbox:
         assert sandbox.text("far_echo") == "after the ping"
+
+
+# ------------------------------------------------------------------ subscriptions
+
+TEXT = "fixture://text"
+RESOURCES = {
+    "initialize": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {"tools": {}, "resources": {"subscribe": True}},
+        "serverInfo": {"name": "scripted", "version": "1"},
+    },
+    "resources/list": {"resources": [{"uri": TEXT, "name": "text"}]},
+    "resources/templates/list": {"resourceTemplates": []},
+    "resources/subscribe": {},
+    "resources/unsubscribe": {},
+}
+
+
+class Telling(Remote):
+    """A server of 2025-11-25 that tells of a resource on its GET stream when it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.streams = []
+
+    def result(self, request):
+        return (RESULTS | RESOURCES)[request.rpc]
+
+    def stream(self, handler):
+        begin_stream(handler)
+        self.streams.append(handler)
+        self.stopping.wait(60)
+
+    def tell(self, uri):
+        event(self.streams[-1], {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}})
+
+
+def listened(client, uri):
+    """A stream of a client of either era on which changes of the resource come."""
+    if client.is_modern:
+        wanted = {"notifications": {"resourceSubscriptions": [uri]}}
+        stream = client.stream("subscriptions/listen", wanted, "L")
+        assert stream.next().json["params"]["notifications"] == {"resourceSubscriptions": [uri]}
+        return stream
+    stream = client.listen()
+    assert client.ask("resources/subscribe", {"uri": uri}) == {}
+    return stream
+
+
+@pytest.fixture(params=["legacy", "modern"])
+def era(request):
+    return request.param
+
+
+def test_changes_of_resources_of_a_remote_session(lenient, era):
+    with Telling() as server, lenient.create({"far": {"url": server.url}}) as sandbox:
+        sandbox.wait_state("far", "ready")
+        wait_until(lambda: server.streams, 10, "the gateway has opened the stream")
+        with getattr(sandbox, era)() as client:
+            client.is_modern = era == "modern"
+            with listened(client, TEXT) as stream:
+                (told,) = server.seen("resources/subscribe")
+                assert told.message["params"] == {"uri": TEXT}
+                assert told.headers["Mcp-Session-Id"] == "session-1"
+                server.tell(TEXT)
+                assert stream.next_message("notifications/resources/updated")["params"]["uri"] == TEXT
+
+
+def test_changes_of_resources_of_the_official_server(lenient, official, era):
+    configuration, server_era = official
+    if server_era != "modern":
+        # The official servers of the older era offer no subscriptions
+        with lenient.create({"far": configuration}) as sandbox:
+            sandbox.wait_state("far", "ready")
+            with sandbox.legacy() as client, pytest.raises(RPCError) as error:
+                assert "subscribe" not in client.hello["capabilities"]["resources"]
+                client.ask("resources/subscribe", {"uri": TEXT})
+            assert error.value.code == -32602
+        return
+    with lenient.create({"far": configuration}) as sandbox:
+        sandbox.wait_state("far", "ready")
+        with getattr(sandbox, era)() as client:
+            client.is_modern = era == "modern"
+            with listened(client, TEXT) as stream:
+                client.text("far_touch", {"uri": TEXT})
+                assert stream.next_message("notifications/resources/updated")["params"]["uri"] == TEXT

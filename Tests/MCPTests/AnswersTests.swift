@@ -26,7 +26,22 @@ func initializeAnswer(_ revision: Revision) throws {
     }
     #expect(result["capabilities"]?["logging"] == .object(JSONObject()))
     #expect((result["capabilities"]?["completions"] != nil) == (revision >= .v2025_03_26))
+    #expect(result["capabilities"]?["resources"]?["subscribe"] == true)
     #expect(result["resultType"] == nil)
+}
+
+@Test("subscriptions are offered only where a server may have them")
+func subscriptionsOffered() throws {
+    let hello = try json { sink in
+        "1".raw { Answers(me).initialize(id: $0, revision: .v2025_11_25, subscribes: false, into: &sink) }
+    }
+    let resources = try #require(hello["result"]?["capabilities"]?["resources"])
+    #expect(resources["subscribe"] == nil)
+    #expect(resources["listChanged"] == true)
+    let discovered = try json { sink in
+        "1".raw { Answers(me).discover(id: $0, subscribes: false, into: &sink) }
+    }
+    #expect(discovered["result"]?["capabilities"]?["resources"]?["subscribe"] == nil)
 }
 
 @Test("server/discover has every member that 2026-07-28 requires")
@@ -94,6 +109,10 @@ func southLines() throws {
         (
             text { sink in #""c\"1""#.raw { SouthLine.list(.templates, id: 3, cursor: $0, into: &sink) } },
             ["jsonrpc": "2.0", "id": 3, "method": "resources/templates/list", "params": ["cursor": "c\"1"]]
+        ),
+        (
+            text { SouthLine.watch(.subscribe, "a://\"b", id: 4, into: &$0) },
+            ["jsonrpc": "2.0", "id": 4, "method": "resources/subscribe", "params": ["uri": "a://\"b"]]
         ),
         (text { SouthLine.ping(id: 9, into: &$0) }, ["jsonrpc": "2.0", "id": 9, "method": "ping"]),
         (

@@ -83,7 +83,9 @@ extension RemoteLink {
     private func deliver(
         _ call: UInt64?, _ exchange: Int, _ envelope: Envelope, _ message: UnsafeRawBufferPointer
     ) {
-        if let call, listened(call, envelope, message) { return }
+        if let call, Hearing.owns(call), envelope.kind == .response || envelope.kind == .failure {
+            return hearing.took(call, envelope)
+        }
         switch envelope.kind {
         case .response, .failure: take(call, exchange, envelope, message)
         case .notification: notice(envelope, message, during: call)
@@ -115,11 +117,12 @@ extension RemoteLink {
 
     /// Nothing more comes for this call.
     func fail(_ id: CallID, _ reason: String) {
-        if listeningEnded(id.value) { return }
+        if Hearing.owns(id.value) { return hearing.ended(id.value) }
         guard let call = state.calls.take(id, from: backend, incarnation) else { return }
         inFlight -= 1
         if case .none = call.target {
             backend.askFailed(call.kind, reason)
+            hearing.lost(id)
         } else {
             backend.fail(id, call, backend.unavailable("The server \(backend.plan.name): \(reason)."))
             resolveDoubts(answered: id)

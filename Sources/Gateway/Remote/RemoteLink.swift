@@ -15,7 +15,6 @@ final class RemoteLink: ServerLink, TimerTarget {
     var isStopped = false
     /// Tools whose arguments are mirrored in headers; read from the server's list when it is complete.
     private(set) var mirrors = MirrorTable()
-    var listen = UpstreamListen()
     let headers: [RemoteEndpoint.Header]
     /// Requests that no connection has taken yet.
     var waiting: [RemoteRequest] = []
@@ -69,7 +68,7 @@ final class RemoteLink: ServerLink, TimerTarget {
         // One that was refused has nothing left to end.
         guard !isStopped else { return backend.linkStopped(self) }
         isStopped = true
-        listen.stopped()
+        hearing.end()
         perform(client.stop())
         for connection in connections {
             if connection.request?.method != .delete { connection.close() }
@@ -139,6 +138,14 @@ final class RemoteLink: ServerLink, TimerTarget {
         perform(actions)
     }
 
+    override func openListen(_ id: Int, _ write: (inout ByteCollector) -> Void) {
+        var out = ByteCollector()
+        write(&out)
+        perform(client.call(UInt64(id), body: out.bytes, method: .listen, isRepeatable: false))
+    }
+
+    override func closeListen(_ id: Int) { perform(client.forget(UInt64(id))) }
+
     // MARK: What the machine wants
 
     /// - Parameter actions: of one call of `client`, in its order.
@@ -167,7 +174,7 @@ final class RemoteLink: ServerLink, TimerTarget {
     private func note(_ action: RemoteClient.Action) {
         guard !isStopped else { return }
         switch action {
-        case .down, .gaveUp, .needsAuthorization: listen.stopped()
+        case .down, .gaveUp, .needsAuthorization: hearing.end()
         default: return
         }
         switch action {
@@ -186,14 +193,13 @@ final class RemoteLink: ServerLink, TimerTarget {
             era = dialect == .modern ? .modern : .legacy
             guard !isStopped else { return }
             backend.remoteServes(self, profile)
-            beginListening(profile)
         case .failed(let call, let failure): fail(CallID(value: call), failure.message)
         case .mirrorAgain(let call):
             backend.listChanged(.tools, by: self)
             fail(
                 CallID(value: call),
                 "the server has changed this tool; its list is being read again, try once more")
-        case .gap: if !isStopped { backend.remoteMayHaveChanged() }
+        case .gap: if !isStopped { backend.mayHaveChanged() }
         case .needsAuthorization, .down, .gaveUp: return
         }
     }
@@ -209,7 +215,7 @@ final class RemoteLink: ServerLink, TimerTarget {
     /// Sees to it that the next deadline, of the machine or of a connection, is noticed.
     func schedule() {
         var due = connections.map(\.deadline).min() ?? Instant(nanoseconds: .max)
-        for tick in [client.nextTick, listen.nextTick] { if let tick { due = min(due, tick) } }
+        if let tick = client.nextTick { due = min(due, tick) }
         guard due != timerDue else { return }
         cancelTimer()
         guard due.nanoseconds < .max else { return }
@@ -237,6 +243,5 @@ final class RemoteLink: ServerLink, TimerTarget {
         timerDue = Instant(nanoseconds: .max)
         for connection in connections where loop.now >= connection.deadline { connection.expire() }
         perform(client.tick(now: loop.now, random: Self.random()))
-        if !isStopped { tickListening() }
     }
 }

@@ -68,12 +68,25 @@ public enum BridgeLimits {
     public static let watchedMax = 4096
     /// Milliseconds after the last watcher until a server is told: clients come back.
     public static let unsubscribeMilliseconds = 5_000
-    /// Milliseconds that changes of a filter are gathered before a new listen request replaces the old.
+    /// Milliseconds between two listen requests that replace one another: changes of a filter are gathered.
     public static let listenDebounceMilliseconds = 100
     /// Milliseconds until a listen request must be acknowledged.
     public static let listenAckMilliseconds = 10_000
+    /// Milliseconds that a client waits for its server's word on what it subscribes to: on a listen stream, whose
+    /// acknowledgement must not be late, and in a session.
+    public static let listenWordMilliseconds = 1_000
+    public static let subscribeWordMilliseconds = 10_000
+    /// Milliseconds that changes are gathered before clients are told: while one listen request replaces another, a
+    /// server tells each change twice.
+    public static let changeMilliseconds = 10
+    /// Bytes that may wait on a client's stream before changes are held back, each once, until it reads on.
+    public static let slowStreamBytes = 256 << 10
+    /// Milliseconds until such a stream is looked at again.
+    public static let slowStreamMilliseconds = 20
     /// Changes that wait on one stream; more end a listen stream in good order.
-    public static let pendingChangesMax = 512
+    public static let pendingChangesMax = 1024
+    /// So many are told without gathering more.
+    public static let gatheredChangesMax = 256
     /// Events and bytes of one session that are kept for a client that comes back.
     public static let replayEventsMax = 256
     public static let replayBytesMax = 1 << 20

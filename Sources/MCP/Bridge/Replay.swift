@@ -2,7 +2,7 @@ import System
 import Wire
 
 /// The newest events of a legacy session's streams, for a client whose connection broke: it comes back with
-/// `Last-Event-ID` and gets what that one stream said since. Ids are `<stream>-<number>`, so they say which.
+/// `Last-Event-ID` and gets what that one stream said since. Ids are `<tag>-<stream>-<number>`, so they say which.
 public struct Replay: Sendable {
     public struct Event: Sendable, Equatable {
         public var id: [UInt8]
@@ -32,8 +32,20 @@ public struct Replay: Sendable {
     private var lastStream = 0
     private var bytes = 0
     private var count = 0
+    /// What ids begin with.
+    private let tag: [UInt8]
 
-    public init() {}
+    /// The stream for what no request asked for, over all of its connections.
+    public static let unsolicited = 0
+
+    /// - Parameter tag: tells the ids of this session from those that it was given before the gateway was started
+    ///   anew; at most eight letters and digits.
+    public init(tag: [UInt8] = []) {
+        self.tag = tag.prefix(8) + (tag.isEmpty ? [] : [UInt8(ascii: "-")])
+        streams[Self.unsolicited] = Stream()
+    }
+
+    public var isEmpty: Bool { streams.count == 1 && count == 0 }
 
     public var heldBytes: Int { bytes }
 
@@ -49,7 +61,7 @@ public struct Replay: Sendable {
         guard streams[stream] != nil else { return [] }
         streams[stream]?.last += 1
         let number = streams[stream]?.last ?? 0
-        return Self.id(stream, number)
+        return id(stream, number)
     }
 
     /// Keeps an event and gives it its id; the oldest make room.
@@ -72,13 +84,25 @@ public struct Replay: Sendable {
 
     /// What came after `lastID`, raw from the header. Nil for an id that was never given here.
     public func after(_ lastID: UnsafeRawBufferPointer) -> Resumption? {
-        guard let (number, at) = Self.parse(lastID), let stream = streams[number], at <= stream.last else {
+        guard let (number, at) = parse(lastID), let stream = streams[number], at <= stream.last else {
             return nil
         }
         let events = stream.events.filter { $0.number > at }
-            .map { Event(id: Self.id(number, $0.number), data: $0.data) }
+            .map { Event(id: id(number, $0.number), data: $0.data) }
         return Resumption(
             stream: number, events: events, isFinished: stream.isFinished, hasGap: stream.dropped > at)
+    }
+
+    /// Forgets all events; what is said from now on is kept again.
+    public mutating func forget() {
+        for (number, stream) in streams {
+            guard let last = stream.events.last else { continue }
+            streams[number]?.dropped = last.number
+            streams[number]?.events.removeAll()
+            if stream.isFinished { streams[number] = nil }
+        }
+        bytes = 0
+        count = 0
     }
 
     /// Forgets what is too old; streams that are finished go with their last event.
@@ -118,11 +142,26 @@ public struct Replay: Sendable {
         }
     }
 
-    private static func id(_ stream: Int, _ number: Int) -> [UInt8] { Array("\(stream)-\(number)".utf8) }
+    /// Whether the id is one of the unsolicited stream, though of another process of the gateway: its client wants
+    /// such a stream, whatever it has missed.
+    public static func isUnsolicited(_ id: UnsafeRawBufferPointer) -> Bool {
+        guard id.count <= 56, let last = id.lastIndex(of: UInt8(ascii: "-")) else { return false }
+        let head = id.piece(0, last)
+        let start = head.lastIndex(of: UInt8(ascii: "-")).map { $0 + 1 } ?? 0
+        return digits(head.piece(start, head.count)) == unsolicited
+            && digits(id.piece(last + 1, id.count)) != nil
+    }
 
-    private static func parse(_ id: UnsafeRawBufferPointer) -> (stream: Int, number: Int)? {
-        guard id.count <= 40, let dash = id.firstIndex(of: UInt8(ascii: "-")),
-            let stream = digits(id.piece(0, dash)), let number = digits(id.piece(dash + 1, id.count))
+    private func id(_ stream: Int, _ number: Int) -> [UInt8] { tag + Array("\(stream)-\(number)".utf8) }
+
+    private func parse(_ id: UnsafeRawBufferPointer) -> (stream: Int, number: Int)? {
+        guard id.count <= 56, id.count > tag.count, id.piece(0, tag.count).elementsEqual(tag) else {
+            return nil
+        }
+        let rest = id.piece(tag.count, id.count)
+        guard let dash = rest.firstIndex(of: UInt8(ascii: "-")),
+            let stream = Self.digits(rest.piece(0, dash)),
+            let number = Self.digits(rest.piece(dash + 1, rest.count))
         else { return nil }
         return (stream, number)
     }

@@ -40,6 +40,8 @@ public struct UpstreamListen: Sendable {
     private var numbers = 0
     /// When the next request is made; nil when nothing is to be done.
     private var due: Instant?
+    /// When the last request was made.
+    private var renewedAt: Instant?
     private var backoff = Backoff()
     /// A stream was lost since the last acknowledgement.
     private var hasGap = false
@@ -57,9 +59,9 @@ public struct UpstreamListen: Sendable {
     public mutating func want(_ filter: Filter, now: Instant) {
         guard filter != wanted else { return }
         wanted = filter
-        if isUp, due == nil {
-            due = now.advanced(milliseconds: BridgeLimits.listenDebounceMilliseconds)
-        }
+        guard isUp, due == nil else { return }
+        let rested = renewedAt?.advanced(milliseconds: BridgeLimits.listenDebounceMilliseconds) ?? now
+        due = max(now, rested)
     }
 
     /// The server serves, possibly as a new process.
@@ -93,6 +95,7 @@ public struct UpstreamListen: Sendable {
     }
 
     private mutating func renew(_ now: Instant) -> [Action] {
+        renewedAt = now
         guard wanted != (successor ?? current)?.filter else { return [] }
         var actions: [Action] = []
         if let unneeded = successor {

@@ -131,20 +131,20 @@ public struct Watches: Sendable {
     }
 }
 
-/// What a modern client wants to hear: `params.notifications` of `subscriptions/listen`.
+/// What is to be heard: `params.notifications` of `subscriptions/listen`, and of its acknowledgement.
 public struct ListenWish: Sendable, Equatable {
     public var lists: ListenFilter
-    /// Decoded, in order, each once; cut at `BridgeLimits.watchedPerClientMax`.
+    /// Decoded, in order, each once; cut at `urisMax`.
     public var uris: [String]
 
     /// `object` is the raw value.
-    public init(object: UnsafeRawBufferPointer) {
+    public init(object: UnsafeRawBufferPointer, urisMax: Int = BridgeLimits.watchedPerClientMax) {
         lists = ListenFilter(object: object)
         uris = []
         guard let list = JSONMembers.value("resourceSubscriptions", in: object) else { return }
         var seen: Set<String> = []
         var walker = ArrayWalker(list)
-        while let element = walker.next(), uris.count < BridgeLimits.watchedPerClientMax {
+        while let element = walker.next(), uris.count < urisMax {
             guard let text = element.of(list).insideQuotes, text.count <= MCPLimits.resourceURIBytesMax else {
                 continue
             }

@@ -30,14 +30,33 @@ public enum EventWriter {
         if chunked { ResponseWriter.endChunk(into: &out) }
     }
 
-    /// A comment line, which clients drop: `: ping` keeps proxies from closing a silent stream.
+    /// A comment line, which clients drop: `: ping` keeps proxies from closing a silent stream. No blank line
+    /// follows: some clients take one for the end of an event once they have seen an id.
     public static func comment<Sink: ByteSink & ~Copyable>(
         _ text: StaticString, chunked: Bool, into out: inout Sink
     ) {
-        if chunked { ResponseWriter.beginChunk(count: text.utf8CodeUnitCount + 4, into: &out) }
+        if chunked { ResponseWriter.beginChunk(count: text.utf8CodeUnitCount + 3, into: &out) }
         out.append(": ")
         out.append(text)
-        out.append("\n\n")
+        out.append("\n")
+        if chunked { ResponseWriter.endChunk(into: &out) }
+    }
+
+    /// An event without content, whose id is where its client can take the stream up again, and how long it is to
+    /// wait before it does (MCP 2025-11-25, Streamable HTTP §Resumability).
+    public static func prime<Sink: ByteSink & ~Copyable>(
+        id: UnsafeRawBufferPointer, retryMilliseconds: Int, chunked: Bool, into out: inout Sink
+    ) {
+        let value = max(0, retryMilliseconds)
+        guard isSingleLine(id) else { return }
+        if chunked {
+            ResponseWriter.beginChunk(count: 21 + id.count + Decimal.digits(value), into: &out)
+        }
+        out.append("id: ")
+        out.append(id)
+        out.append("\nretry: ")
+        out.append(decimal: value)
+        out.append("\ndata: \n\n")
         if chunked { ResponseWriter.endChunk(into: &out) }
     }
 

@@ -98,9 +98,9 @@ def exchange(url, method="GET", body=None, headers=None, timeout=TIMEOUT, connec
 
 
 class Stream:
-    """A request whose answer is read event by event, on a thread, while it is open."""
+    """A request whose answer is read event by event, on a thread, while it is open; from `read` on, if it is lazy."""
 
-    def __init__(self, url, method="GET", body=None, headers=None, check=None):
+    def __init__(self, url, method="GET", body=None, headers=None, check=None, is_lazy=False):
         self.check = check or (lambda message: None)
         parts = urllib.parse.urlsplit(url)
         self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
@@ -112,7 +112,13 @@ class Stream:
         self.status = self.response.status
         self.headers = {name.lower(): value for name, value in self.response.getheaders()}
         self.events = queue.Queue()
+        # ids of events without content, and the last `retry`
+        self.primed, self.retry = [], None
         self.thread = threading.Thread(target=self._read, daemon=True)
+        if not is_lazy:
+            self.read()
+
+    def read(self):
         self.thread.start()
 
     def _read(self):
@@ -129,9 +135,12 @@ class Stream:
                     lines.append(line)
                     continue
                 event = read_event(lines)
+                self.retry = next((int(line[6:]) for line in lines if line.startswith("retry:")), self.retry)
                 lines = []
-                if event:
+                if event and event.data:
                     self.events.put(event)
+                elif event and event.ident:
+                    self.primed.append(event.ident)
         except (OSError, ValueError, http.client.HTTPException):
             pass
         self.events.put(None)
@@ -167,7 +176,8 @@ class Stream:
             self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        self.thread.join(10)
+        if self.thread.ident:
+            self.thread.join(10)
         self.connection.close()
 
     def __enter__(self):

@@ -169,8 +169,9 @@ class Legacy(Checked):
         reply = self.post(message)
         assert (reply.status, reply.body) == (202, b""), reply
 
-    def listen(self, **headers):
-        """The GET stream."""
+    def listen(self, after=None, **headers):
+        """The GET stream, or another one that is taken up after the event with this id."""
+        headers |= {"Last_Event_ID": after} if after else {}
         fields = self.headers(Accept="text/event-stream", Content_Type=None, **headers)
         return Stream(self.url, "GET", None, fields, self.check)
 
@@ -264,10 +265,10 @@ class Modern(Checked):
             if "requestState" in result:
                 params["requestState"] = result["requestState"]
 
-    def stream(self, method, params, ident, meta=None):
+    def stream(self, method, params, ident, meta=None, **options):
         body, fields, _ = self.request(method, params, ident, None, meta)
         self.heed(body)
-        return Stream(self.url, "POST", json.dumps(body), fields, self.check)
+        return Stream(self.url, "POST", json.dumps(body), fields, self.check, **options)
 
     def close(self):
         self.connection.close()

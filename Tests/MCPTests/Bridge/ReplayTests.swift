@@ -84,3 +84,41 @@ func replayExpire() {
     _ = replay.append("c", to: open, at: late)
     #expect(replay.texts(after: b) == ["c"])
 }
+
+@Test("ids of another process of the gateway are unknown, but those of an unsolicited stream are told apart")
+func replayTag() {
+    var replay = Replay(tag: Array("k3".utf8))
+    let unsolicited = String(decoding: replay.prime(Replay.unsolicited), as: UTF8.self)
+    let stream = replay.open()
+    let one = replay.append("a", to: stream)
+    #expect(stream != Replay.unsolicited)
+    #expect(unsolicited == "k3-0-1")
+    #expect(one == "k3-1-1")
+    #expect(replay.after(one)?.stream == stream)
+    #expect(replay.after(unsolicited)?.stream == Replay.unsolicited)
+    #expect(replay.after("1-1") == nil)
+    #expect(replay.after("k4-1-1") == nil)
+    for (id, isUnsolicited) in [
+        ("k4-0-7", true), ("0-7", true), ("k4-1-7", false), ("k4-0-", false), ("0", false), ("", false),
+        ("k4-x-7", false), ("--", false),
+    ] {
+        #expect(id.raw { Replay.isUnsolicited($0) } == isUnsolicited, "\(id)")
+    }
+}
+
+@Test("a replay that forgets knows what is missing, and keeps what comes after")
+func replayForget() {
+    var replay = Replay()
+    #expect(replay.isEmpty)
+    let (one, two) = (replay.open(), replay.open())
+    let first = replay.append("a", to: one)
+    _ = replay.append("b", to: one)
+    let other = replay.append("x", to: two)
+    replay.finish(two)
+    replay.forget()
+    #expect(replay.heldBytes == 0)
+    #expect(replay.after(first)?.hasGap == true)
+    #expect(replay.after(other) == nil)
+    _ = replay.append("c", to: one)
+    #expect(replay.texts(after: first) == ["c"])
+}

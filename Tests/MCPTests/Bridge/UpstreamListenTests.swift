@@ -122,3 +122,14 @@ func backoff() {
     backoff.reset()
     #expect(backoff.next(random: 0) == 50)
 }
+
+@Test("a first wish after a rest is asked for at once")
+func listenRested() {
+    var bench = Bench.open()
+    _ = bench.wait(debounce)
+    bench.want([.tools, .prompts])
+    #expect(bench.wait(0) == [.open(2, Filter(lists: [.tools, .prompts]))])
+    bench.want(.prompts)
+    #expect(bench.wait(debounce - 1).isEmpty)
+    #expect(bench.wait(1) == [.close(2), .open(3, Filter(lists: .prompts))])
+}

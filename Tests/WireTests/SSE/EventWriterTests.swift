@@ -42,10 +42,26 @@ import Wire
         #expect(event(data, id: "1", event: "message", chunked: true) == "\(size)\r\n\(plain)\r\n")
     }
 
+    @Test("an event that primes a stream has an id, a pause and no content; its chunk size is right")
+    func primes() {
+        func prime(_ id: String, chunked: Bool) -> String {
+            written { out in
+                Array(id.utf8).withUnsafeBytes {
+                    EventWriter.prime(id: $0, retryMilliseconds: 1000, chunked: chunked, into: &out)
+                }
+            }
+        }
+        let plain = prime("ab-0-1", chunked: false)
+        #expect(plain == "id: ab-0-1\nretry: 1000\ndata: \n\n")
+        let size = String(plain.utf8.count, radix: 16)
+        #expect(prime("ab-0-1", chunked: true) == "\(size)\r\n\(plain)\r\n")
+        #expect(prime("a\nb", chunked: true) == "")
+    }
+
     @Test("comments and retry have the right chunk size")
     func others() {
-        #expect(written { EventWriter.comment("ping", chunked: false, into: &$0) } == ": ping\n\n")
-        #expect(written { EventWriter.comment("ping", chunked: true, into: &$0) } == "8\r\n: ping\n\n\r\n")
+        #expect(written { EventWriter.comment("ping", chunked: false, into: &$0) } == ": ping\n")
+        #expect(written { EventWriter.comment("ping", chunked: true, into: &$0) } == "7\r\n: ping\n\r\n")
         #expect(
             written { EventWriter.retry(milliseconds: 1500, chunked: true, into: &$0) }
                 == "d\r\nretry: 1500\n\n\r\n")

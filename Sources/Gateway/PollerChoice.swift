@@ -13,9 +13,11 @@ extension PollerChoice {
             return nil
         } catch {
             switch error.code {
-            case ENOSYS, EINVAL: return "\(rawValue) needs Linux 6.7 or newer, and a kernel that was built with it."
+            case ENOSYS, EINVAL:
+                return "\(rawValue) needs Linux 6.7 or newer, and a kernel that was built with it."
             case EPERM, EACCES:
-                return "\(rawValue) is forbidden here: by the sysctl kernel.io_uring_disabled, or by the seccomp"
+                return
+                    "\(rawValue) is forbidden here: by the sysctl kernel.io_uring_disabled, or by the seccomp"
                     + " filter of a container."
             default: return "\(error)"
             }

@@ -36,7 +36,8 @@ public enum GatewayServer {
             "serving",
             [
                 "listen": configuration.listen.map(\.description).joined(separator: " "),
-                "loops": loops.count, "poller": configuration.poller.rawValue, "isolation": workshop.isolation.rawValue,
+                "loops": loops.count, "poller": configuration.poller.rawValue,
+                "isolation": workshop.isolation.rawValue,
             ])
         waitForSignal(signals, shared) { apply(reload, shared) }
         drain(signals, shared)

@@ -23,7 +23,9 @@ extension Loop {
     /// Sends the outbox at once, where nothing more will be appended in this turn. What cannot leave now, what
     /// leaves with that of others, and all that may call the source back, is left to the end of the turn.
     public func flushNow(_ source: Source) {
-        guard source.state == .attached, source.sendsFreely, !poller.gathers else { return flushLater(source) }
+        guard source.state == .attached, source.sendsFreely, !poller.gathers else {
+            return flushLater(source)
+        }
         let (sent, offered) = poller.send(source.handle, source.outbox)
         // After an error the next send fails too, and tells.
         guard sent >= 0 else { return flushLater(source) }
@@ -125,7 +127,9 @@ extension Loop {
             if outcome < 0 {
                 departures[i].failure = outcome
             } else {
-                departures[i].source._withUnsafeGuaranteedRef { $0.hasSent(outcome, of: departures[i].offered) }
+                departures[i].source._withUnsafeGuaranteedRef {
+                    $0.hasSent(outcome, of: departures[i].offered)
+                }
             }
         }
         // A batch takes one send at least.

@@ -8,7 +8,8 @@ import Testing
 /// Sends of many sources in one turn, which leave together where the backend can.
 @Suite("Sending together")
 struct DepartureTests {
-    private func attached(_ loop: Loop, _ descriptor: Int32, as kind: Loop.Kind = .stream) throws -> Recorder {
+    private func attached(_ loop: Loop, _ descriptor: Int32, as kind: Loop.Kind = .stream) throws -> Recorder
+    {
         let source = Recorder(loop: loop)
         try loop.attach(source, descriptor: descriptor, as: kind)
         return source

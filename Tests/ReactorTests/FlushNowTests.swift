@@ -59,7 +59,8 @@ struct FlushNowTests {
     }
 
     @Test(
-        "a peer that is gone is told by the loop, not in the middle of the sender's work", arguments: Loop.Backend.available)
+        "a peer that is gone is told by the loop, not in the middle of the sender's work",
+        arguments: Loop.Backend.available)
     func failure(_ backend: Loop.Backend) throws {
         let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()

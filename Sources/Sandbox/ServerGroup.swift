@@ -19,7 +19,8 @@ final class ServerGroup: Sendable {
     private let known = Mutex(LimitHits())
 
     init(
-        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?, _ ledger: LimitLedger
+        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?,
+        _ ledger: LimitLedger
     ) throws(Errno) {
         self.own = own
         self.shared = shared

@@ -441,3 +441,5 @@ void ce_name_thread(const char *name) {
     snprintf(cut, sizeof cut, "%s", name);
     pthread_setname_np(pthread_self(), cut);
 }
+
+int ce_unshare_descriptors(void) { return unshare(CLONE_FILES) == 0 ? 0 : -errno; }

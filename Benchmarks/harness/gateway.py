@@ -17,12 +17,13 @@ class Gateway(Target):
     """One gateway. `servers` is what each sandbox has; `http2` and `tls` ask for what not every build offers."""
 
     def __init__(self, name, note, *, sandboxes=1, era="legacy", server=None, isolation="auto", workers=1, tls=False,
-                 http2=False, cores=TARGET_CORE, environment=None, wrapper=(), keys=1, binary=BINARY):  # fmt: skip
+                 http2=False, cores=TARGET_CORE, environment=None, wrapper=(), keys=1, binary=BINARY,
+                 poller="epoll"):  # fmt: skip
         super().__init__(name, note, cores=cores)
         self.about = note
         self.sandboxes, self.era, self.isolation, self.workers = sandboxes, era, isolation, workers
         self.server = server or ECHO_SERVER
-        self.tls, self.http2, self.binary = tls, http2, binary
+        self.tls, self.http2, self.binary, self.poller = tls, http2, binary, poller
         self.environment, self.wrapper, self.key_count = environment or {}, list(wrapper), keys
         self.keys = []
         if http2:
@@ -42,7 +43,7 @@ class Gateway(Target):
         command = [*self.wrapper, self.binary, "serve", "--listen", f"127.0.0.1:{self.port}",
                    "--admin-listen", f"127.0.0.1:{free_port()}", "--state-dir", folder / "state",
                    "--api-key-file", file, "--workers", self.workers, "--isolation", self.isolation,
-                   "--log-level", "warning", "--config", config]  # fmt: skip
+                   "--poller", self.poller, "--log-level", "warning", "--config", config]  # fmt: skip
         if self.tls:
             chain, key, _ = programs.certificate()
             command += ["--tls-cert", chain, "--tls-key", key]
@@ -53,6 +54,8 @@ class Gateway(Target):
         except RuntimeError as error:
             if self.tls and "tls" in str(error).lower():
                 raise Unavailable(f"this gateway does not serve TLS ({last_line(error)})") from error
+            if "io_uring" in str(error):
+                raise Unavailable(last_line(error)) from error
             raise
         self.require_protocols()
         self.endpoints = [self.create() for _ in range(self.sandboxes)]

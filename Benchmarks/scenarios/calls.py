@@ -50,6 +50,8 @@ class Calls(CallScenario):
             Gateway(f"{spread}_modern", f"{many} sandboxes, modern requests", sandboxes=many, era="modern",
                     isolation=isolation),
             Gateway("gateway_1", "one sandbox, legacy requests", isolation=isolation),
+            Gateway(f"{spread}_io_uring", f"{many} sandboxes, legacy requests, with --poller io_uring", sandboxes=many,
+                    isolation=isolation, poller="io_uring"),
         ]  # fmt: skip
         anchors, missing = installed(
             Bound(many, spread), Bound(1, "gateway_1"), Nginx("nginx", "nginx as a proxy", spread),

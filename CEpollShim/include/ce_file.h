@@ -156,4 +156,7 @@ int ce_pin_thread(int cpu);
 /// Names the calling thread; the kernel keeps 15 bytes.
 void ce_name_thread(const char *name);
 
+/// Gives the calling thread a table of descriptors of its own, a copy of the process's. Returns 0.
+int ce_unshare_descriptors(void);
+
 #endif

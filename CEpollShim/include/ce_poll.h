@@ -1,6 +1,6 @@
 /// One poller per loop thread. Completion-shaped, so that epoll (which tells when to act) and io_uring
 /// (which acts and tells the result) fit behind the same calls: events carry the bytes, the accepted
-/// descriptor or the error. Only the epoll backend exists. Every function returns a value >= 0 or -errno.
+/// descriptor or the error. Every function returns a value >= 0 or -errno.
 ///
 /// A source is named by a token: generation << 32 | slot. The caller hands out slots, small and dense, and a
 /// generation that is never 0 and changes whenever a slot is used again. Events for an older generation are
@@ -14,9 +14,14 @@
 
 enum {
     CE_BACKEND_EPOLL = 0,
+    /// Needs Linux 6.7, and a host that lets this process set up a ring. The thread of the first ce_wait owns
+    /// it: later calls must come from there.
+    CE_BACKEND_URING = 1,
 };
 
 enum {
+    /// Slots are below this, so that what a backend adds fits beside them.
+    CE_SLOTS_MAX = 1 << 28,
     /// Bytes of the read buffer that all sources of a poller share.
     CE_SCRATCH_BYTES = 65536,
     /// Reads of one source in one turn: no source keeps the others waiting for more than 256 KiB.
@@ -27,6 +32,17 @@ enum {
     CE_EVENTS_PER_TURN = 256,
     /// While no descriptor is left for new connections, listeners are looked at this often.
     CE_MUTED_MILLISECONDS = 100,
+    /// io_uring: operations handed over by one system call; more cost another one.
+    CE_RING_ENTRIES = 256,
+    /// io_uring: results the kernel stores before it has to allocate.
+    CE_RING_RESULTS = 4096,
+    /// io_uring: buffers that the kernel picks for what arrives, a power of two; 4 MiB in all. Taken in turn,
+    /// so that a loop with any traffic has touched all of them.
+    CE_RING_BUFFERS = 256,
+    CE_RING_BUFFER_BYTES = 16384,
+    /// io_uring: sends that leave by one system call, and pieces of all of them together.
+    CE_SENDS_PER_CALL = 256,
+    CE_PIECES_PER_CALL = 2048,
 };
 
 /// What a source is; decides which events it gets.
@@ -53,8 +69,6 @@ enum {
     CE_EVENT_READY = 5,
     /// A send that came short may go on.
     CE_EVENT_WRITABLE = 6,
-    /// `result` bytes of an earlier ce_send have left. From asynchronous backends; never from epoll.
-    CE_EVENT_SENT = 7,
 };
 
 struct ce_event {
@@ -78,7 +92,8 @@ struct ce_counters {
 
 struct ce_poller;
 
-/// Returns 0 and the poller.
+/// Returns 0 and the poller. CE_BACKEND_URING: -ENOSYS or -EINVAL when the kernel is too old for it, -EPERM
+/// when it is forbidden here.
 int ce_poller_open(int backend, struct ce_poller **out);
 
 /// Frees the poller. Descriptors of sources stay open: they are the caller's.
@@ -88,7 +103,7 @@ void ce_poller_close(struct ce_poller *poller);
 int ce_poller_set_wakeup(struct ce_poller *poller, int fd);
 
 /// Fetches what has happened, waiting up to `timeout_ms` (-1: without end). What was left of the last batch
-/// is dropped; the kernel reports it again. Returns 0.
+/// comes again. Returns 0.
 int ce_wait(struct ce_poller *poller, int timeout_ms);
 
 /// The next event of the batch. Returns 1, or 0 at its end.
@@ -97,8 +112,13 @@ int ce_next(struct ce_poller *poller, struct ce_event *out);
 /// Starts watching `fd`, which becomes non-blocking. `kind` is one of CE_STREAM... Returns 0.
 int ce_add(struct ce_poller *poller, uint64_t token, int fd, int kind);
 
-/// Forgets the source at once: no event of it comes after. The descriptor stays open. Returns 0.
+/// Forgets the source at once: no event of it comes after. The descriptor stays open; before it is closed, call
+/// ce_settle. Returns 0.
 int ce_remove(struct ce_poller *poller, uint32_t slot);
+
+/// Waits until the kernel has let go of every source removed so far, which takes a system call: all that it
+/// waits for is cancelled. Until then io_uring keeps a closed descriptor's connection open. Returns 0.
+int ce_settle(struct ce_poller *poller);
 
 /// Stops and restarts reading. A reset connection is noticed even while paused. Return 0.
 int ce_pause(struct ce_poller *poller, uint32_t slot);
@@ -113,6 +133,20 @@ int ce_await_connection(struct ce_poller *poller, uint32_t slot);
 /// Pieces must stay in place until they have left (epoll: when this returns).
 /// With `n` 0 nothing is sent, and no WRITABLE event will come.
 int64_t ce_send(struct ce_poller *poller, uint32_t slot, const struct iovec *pieces, int n);
+
+/// 1 when sends may leave together.
+int ce_gathers(const struct ce_poller *poller);
+
+/// Puts a send into the batch that ce_send_gathered sends. The pieces are read then, not earlier. Returns its
+/// index there, or -ENOBUFS when the batch must leave first.
+int ce_gather(struct ce_poller *poller, uint32_t slot, const struct iovec *pieces, int n);
+
+/// Sends the batch, with one system call. Nothing of it is in the kernel's hands afterwards. Returns the number
+/// of its sends, whose outcomes are kept until the next ce_gather.
+int ce_send_gathered(struct ce_poller *poller);
+
+/// What ce_send would have returned.
+int64_t ce_outcome(const struct ce_poller *poller, int index);
 
 void ce_poller_counters(const struct ce_poller *poller, struct ce_counters *out);
 

@@ -57,11 +57,6 @@ public struct GatewayConfiguration: Sendable {
         }
     }
 
-    public enum PollerKind: String, Sendable, CaseIterable {
-        case epoll
-        case ioUring = "io_uring"
-    }
-
     public var listen = [Address(host: "127.0.0.1", port: 8080)]
     /// Nil: no admin listener.
     public var adminListen: Address? = Address(host: "127.0.0.1", port: 9090)
@@ -72,7 +67,8 @@ public struct GatewayConfiguration: Sendable {
     public var domain = ""
     /// Event loops; 0 is one per core.
     public var workers = 0
-    public var poller = PollerKind.epoll
+    /// The kernel interface of the loops.
+    public var poller = PollerChoice.epoll
     public var stateDirectory = "/var/lib/mcp-gateway"
     public var isolation = IsolationChoice.auto
     public var network = NetworkChoice.host

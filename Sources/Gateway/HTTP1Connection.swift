@@ -117,18 +117,9 @@ final class HTTP1Connection: ClientConnection {
         guard isFresh, isAttached else { return }
         isFresh = false
         let successor = HTTP2Connection(state: state, role: role)
-        let filter = filter
-        self.filter = nil
         phase = .closed
-        let descriptor = state.loop.detach(self)
+        state.loop.replace(self, with: successor)
         state.remove(self)
-        do throws(Errno) {
-            try state.loop.attach(successor, descriptor: descriptor, as: .stream)
-        } catch {
-            return Descriptor(owning: descriptor).close()
-        }
-        successor.filter = filter
-        filter?.source = successor
         state.connections.append(successor)
         successor.index = state.connections.count - 1
         successor.received(inbox.bytes)

@@ -20,6 +20,7 @@ public enum GatewayServer {
         _ configuration: GatewayConfiguration, catalog: ServerCatalog, reload: Reload
     ) throws -> Int32 {
         let signals = blockSignals()
+        if let refusal = configuration.poller.refusal { throw PollerFailure(description: refusal) }
         let sockets = try Listeners.open(configuration)
         let workshop = try Launch.workshop(configuration)
         let loops = startLoops(configuration)
@@ -35,7 +36,8 @@ public enum GatewayServer {
             "serving",
             [
                 "listen": configuration.listen.map(\.description).joined(separator: " "),
-                "loops": loops.count, "isolation": workshop.isolation.rawValue,
+                "loops": loops.count, "poller": configuration.poller.rawValue,
+                "isolation": workshop.isolation.rawValue,
             ])
         waitForSignal(signals, shared) { apply(reload, shared) }
         drain(signals, shared)
@@ -108,7 +110,8 @@ public enum GatewayServer {
         let count = configuration.workers > 0 ? configuration.workers : max(cores.count, 1)
         return (0..<count).map { index in
             let cpu = count <= cores.count ? cores[index] : nil
-            return RunningLoop(mailbox: LoopThread.start(index: index, cpu: cpu) { _ in }, cpu: cpu)
+            let mailbox = LoopThread.start(index: index, cpu: cpu, backend: configuration.poller) { _ in }
+            return RunningLoop(mailbox: mailbox, cpu: cpu)
         }
     }
 

@@ -22,22 +22,23 @@ extension Loop {
         if !source.outbox.isEmpty { flushLater(source) }
     }
 
-    /// Gives the descriptor away, still open and non-blocking, to be attached elsewhere. The source is
-    /// detached at once, without a call of `detached()`; bytes in its outbox stay there.
-    public func detach(_ source: Source) -> Int32 {
+    /// Puts `successor`, which is not attached, in the place of `source`, with descriptor, filter and handle:
+    /// events that the kernel reports from now on are its. `source` is detached at once, without a call of
+    /// `detached()`; bytes in its outbox stay there.
+    public func replace(_ source: Source, with successor: Source) {
         precondition(source.state == .attached, "a source that is not attached")
+        precondition(successor.state == .detached, "a source that is attached already")
         // The turn may be inside one of its methods, or about to flush it.
         atEndOfTurn(source)
-        poller.remove(source.handle)
-        slots.retire(source.handle)
-        slots.remove(slot: source.handle.slot)
+        slots.replace(source.handle, with: successor)
         if source.isDirty {
             dirty.removeAll { $0.toOpaque() == Unmanaged.passUnretained(source).toOpaque() }
             source.isDirty = false
         }
-        let descriptor = source.descriptor
+        successor.takePlace(of: source)
         source.reset()
-        return descriptor
+        source.filter = nil
+        flushLater(successor)
     }
 
     // MARK: Reading
@@ -65,121 +66,6 @@ extension Loop {
         _ = poller.awaitConnection(source.handle)
     }
 
-    // MARK: Writing
-
-    /// Sends the outbox at the end of the turn, with one system call however often this is called.
-    public func flushLater(_ source: Source) {
-        guard !source.isDirty, source.state == .attached else { return }
-        source.isDirty = true
-        dirty.append(.passUnretained(source))
-    }
-
-    /// Sends the outbox at once, where nothing more will be appended in this turn. What cannot leave now, and
-    /// all that may call the source back, is left to the end of the turn.
-    public func flushNow(_ source: Source) {
-        guard source.state == .attached, source.sendsFreely else { return flushLater(source) }
-        let (sent, offered) = poller.send(source.handle, source.outbox)
-        // After an error the next send fails too, and tells.
-        guard sent >= 0 else { return flushLater(source) }
-        source.outbox.sent(sent)
-        if sent < offered { source.isBlocked = true }
-        if !source.outbox.isEmpty { flushLater(source) }
-    }
-
-    /// Closes the source, with an orderly end for the peer, once the outbox is empty. Bytes that still arrive
-    /// are dropped. A peer that takes nothing keeps it open: give it a deadline and call `close`.
-    public func closeAfterFlush(_ source: Source) {
-        source.closesWhenDrained = true
-        resumeReading(source)
-        flushLater(source)
-    }
-
-    /// Ends our direction, as with shutdown(2), once the outbox is empty; reading goes on.
-    public func shutdownWriting(_ source: Source) {
-        source.endsWhenDrained = true
-        flushLater(source)
-    }
-
-    func flushDirty() {
-        // The arrays change places so that neither is allocated anew; `batch` is a local one while callbacks
-        // mark further sources.
-        var batch: ContiguousArray<Unmanaged<Source>> = []
-        swap(&batch, &flushed)
-        swap(&batch, &dirty)
-        for i in batch.indices {
-            batch[i]._withUnsafeGuaranteedRef { source in
-                source.isDirty = false
-                if source.state == .attached { flush(source) }
-            }
-        }
-        batch.removeAll(keepingCapacity: true)
-        swap(&batch, &flushed)
-    }
-
-    private func flush(_ source: Source) {
-        if source.fillsBeforeFlush { source.willFlush() }
-        if let filter = source.filter { return flush(source, through: filter) }
-        if source.hasFailed {
-            source.outbox.removeAll()
-            return
-        }
-        if !source.isBlocked {
-            let (sent, offered) = poller.send(source.handle, source.outbox)
-            guard sent >= 0 else { return fail(source, Errno(Int32(clamping: sent), "writing to a peer")) }
-            source.outbox.sent(sent)
-            if sent < offered {
-                source.isBlocked = true
-            } else if !source.outbox.isEmpty {
-                flushLater(source)  // More pieces than one call takes.
-            }
-        }
-        if source.outbox.isEmpty {
-            hasDrained(source)
-        } else if source.outbox.count > source.outboxHardBytes {
-            source.overflowed()
-            if source.hasOverflowed { close(source) }
-        }
-    }
-
-    /// The same for a source whose bytes change on their way.
-    private func flush(_ source: Source, through filter: StreamFilter) {
-        if source.hasFailed {
-            source.outbox.removeAll()
-            return filter.wire.removeAll()
-        }
-        filter.flush(&source.outbox, now: now)
-        let ends = source.endsWhenDrained || source.closesWhenDrained
-        if source.outbox.isEmpty, ends { filter.finish() }
-        if !source.isBlocked, !filter.wire.isEmpty {
-            let (sent, offered) = poller.send(source.handle, filter.wire)
-            guard sent >= 0 else { return fail(source, Errno(Int32(clamping: sent), "writing to a peer")) }
-            filter.wire.sent(sent)
-            if sent < offered {
-                source.isBlocked = true
-            } else if !filter.wire.isEmpty {
-                flushLater(source)
-            }
-        }
-        let waiting = source.outbox.count + filter.wire.count
-        if waiting == 0 {
-            hasDrained(source)
-        } else if waiting > source.outboxHardBytes {
-            source.overflowed()
-            if source.hasOverflowed { close(source) }
-        }
-    }
-
-    private func hasDrained(_ source: Source) {
-        if source.endsWhenDrained || source.closesWhenDrained {
-            source.endsWhenDrained = false
-            // Also before a close: a copy of the descriptor in a child between fork and exec would hold the
-            // FIN back. Pipes answer ENOTSOCK, and need it not.
-            ce_shutdown_write(source.descriptor)
-        }
-        if source.closesWhenDrained { return close(source) }
-        if source.wantsDrained { source.drained() }
-    }
-
     // MARK: Ending
 
     /// Refuses new work now: no event comes any more and the handle is stale. The descriptor closes at the
@@ -203,6 +89,7 @@ extension Loop {
     func freeClosed() {
         var batch: ContiguousArray<Source> = []
         swap(&batch, &closing)
+        if !batch.isEmpty { poller.settle() }
         for source in batch {
             ce_close(source.descriptor)
             slots.remove(slot: source.handle.slot)
@@ -217,6 +104,18 @@ extension Loop {
 }
 
 extension Source {
+    /// All that belongs to the descriptor.
+    func takePlace(of other: Source) {
+        handle = other.handle
+        descriptor = other.descriptor
+        state = .attached
+        isBlocked = other.isBlocked
+        hasFailed = other.hasFailed
+        isReadingPaused = other.isReadingPaused
+        filter = other.filter
+        filter?.source = self
+    }
+
     /// Back to what `init` left, but for the outbox and the limits.
     func reset() {
         handle = .none

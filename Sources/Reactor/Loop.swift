@@ -17,6 +17,17 @@ public final class Loop {
         case readiness
     }
 
+    /// How the kernel is asked.
+    public enum Backend: String, Sendable, CaseIterable {
+        /// Tells what is ready.
+        case epoll
+        /// Reads, and tells the result; sends all that a turn has by one call. Not on every host.
+        case uring = "io_uring"
+
+        /// - Throws: why this host has it not.
+        public func check() throws(Errno) { _ = try Poller(self) }
+    }
+
     public let index: Int
     /// The time at the start of this turn's work.
     public private(set) var now: Instant
@@ -34,6 +45,8 @@ public final class Loop {
     var dirty: ContiguousArray<Unmanaged<Source>> = []
     /// Empty; its memory becomes that of `dirty` in the next flush.
     var flushed: ContiguousArray<Unmanaged<Source>> = []
+    /// What was gathered to leave together. Empty between flushes.
+    var departures: ContiguousArray<Departure> = []
     /// Sources whose descriptors close at the end of the turn.
     var closing: ContiguousArray<Source> = []
     /// Objects that must outlive the turn.
@@ -44,10 +57,10 @@ public final class Loop {
     private var isStopping = false
 
     /// Call on the thread that will run it.
-    public init(index: Int) throws(Errno) {
+    public init(index: Int, backend: Backend = .epoll) throws(Errno) {
         self.index = index
+        poller = try Poller(backend)
         mailbox = try Mailbox()
-        poller = try Poller()
         now = Instant.now()
         try poller.setWakeup(mailbox.eventfd)
     }

@@ -10,9 +10,9 @@ public enum LoopThread {
     /// have its loops cannot serve, so a failure ends it, with the reason.
     /// - Returns: the way to the loop, to be given to `join` in the end.
     public static func start(
-        index: Int, cpu: Int?, _ body: @escaping @Sendable (Loop) -> Void
+        index: Int, cpu: Int?, backend: Loop.Backend = .epoll, _ body: @escaping @Sendable (Loop) -> Void
     ) -> Mailbox {
-        let boot = Boot(index: index, cpu: cpu, body: body)
+        let boot = Boot(index: index, cpu: cpu, backend: backend, body: body)
         var thread = pthread_t()
         let failure = pthread_create(
             &thread, nil,
@@ -42,14 +42,16 @@ public enum LoopThread {
 private final class Boot: Sendable {
     private let index: Int
     private let cpu: Int?
+    private let backend: Loop.Backend
     private let body: @Sendable (Loop) -> Void
     private let mailbox = Mutex<Mailbox?>(nil)
     /// Read end and write end: closed without a byte when the mailbox is there.
     private let signal: (wait: Int32, done: Int32)
 
-    init(index: Int, cpu: Int?, body: @escaping @Sendable (Loop) -> Void) {
+    init(index: Int, cpu: Int?, backend: Loop.Backend, body: @escaping @Sendable (Loop) -> Void) {
         self.index = index
         self.cpu = cpu
+        self.backend = backend
         self.body = body
         var ends: [Int32] = [-1, -1]
         let result = ce_pipe(&ends)
@@ -63,7 +65,7 @@ private final class Boot: Sendable {
         if let cpu { _ = ce_pin_thread(Int32(clamping: cpu)) }
         let loop: Loop
         do {
-            loop = try Loop(index: index)
+            loop = try Loop(index: index, backend: backend)
         } catch {
             fatalError("loop \(index): \(error)")
         }

@@ -12,12 +12,17 @@ struct Poller: ~Copyable {
     }
 
     private let raw: OpaquePointer
+    /// The sends of a turn leave by one system call: `gather` and `sendGathered` instead of `send`.
+    let gathers: Bool
 
-    init() throws(Errno) {
+    init(_ backend: Loop.Backend) throws(Errno) {
+        let action = "setting up \(backend.rawValue)"
         var opened: OpaquePointer?
-        try Errno.check(ce_poller_open(Int32(CE_BACKEND_EPOLL), &opened), "creating a poller")
-        guard let opened else { throw Errno(ENOMEM, "creating a poller") }
+        let number = backend == .epoll ? CE_BACKEND_EPOLL : CE_BACKEND_URING
+        try Errno.check(ce_poller_open(Int32(number), &opened), action)
+        guard let opened else { throw Errno(ENOMEM, action) }
         raw = opened
+        gathers = ce_gathers(opened) == 1
     }
 
     deinit { ce_poller_close(raw) }
@@ -36,6 +41,12 @@ struct Poller: ~Copyable {
 
     func awaitConnection(_ handle: Handle) -> Int32 { ce_await_connection(raw, handle.slot) }
 
+    /// Waits until the kernel has let go of what was removed: then descriptors may be closed.
+    func settle() {
+        let result = ce_settle(raw)
+        precondition(result == 0, "the poller is broken: \(Errno(result, "letting go of descriptors"))")
+    }
+
     /// Offers the front of `outbox` to the kernel. Returns the bytes that have left, or -errno, and those
     /// that were offered: when fewer left, a WRITABLE event will come.
     func send(_ handle: Handle, _ outbox: borrowing Outbox) -> (sent: Int, offered: Int) {
@@ -46,6 +57,22 @@ struct Poller: ~Copyable {
         }
         return (Int(sent), offered)
     }
+
+    /// Puts the front of `outbox` into the batch, where it must stay until `sendGathered`. Returns its index
+    /// there, nil when the batch must leave first, and the bytes that will be offered.
+    func gather(_ handle: Handle, _ outbox: borrowing Outbox) -> (index: Int32?, offered: Int) {
+        var offered = 0
+        let index = outbox.withIOVecs { pieces, count in
+            for i in 0..<Int(count) { offered += pieces[i].iov_len }
+            return Int64(ce_gather(raw, handle.slot, pieces, count))
+        }
+        return (index < 0 ? nil : Int32(truncatingIfNeeded: index), offered)
+    }
+
+    func sendGathered() { ce_send_gathered(raw) }
+
+    /// What `send` would have returned.
+    func outcome(_ index: Int32) -> Int { Int(ce_outcome(raw, index)) }
 
     func wait(milliseconds: Int32) {
         let result = ce_wait(raw, milliseconds)

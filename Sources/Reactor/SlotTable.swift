@@ -28,6 +28,13 @@ struct SlotTable {
         return sources[slot]
     }
 
+    /// Gives the slot, with its handle, to `successor`.
+    mutating func replace(_ handle: Handle, with successor: Source) {
+        let old = sources[Int(handle.slot)]
+        sources[Int(handle.slot)] = .passRetained(successor)
+        old?.release()
+    }
+
     /// Makes every handle of the slot stale. The slot keeps its source, and is not reused, until `remove`.
     mutating func retire(_ handle: Handle) {
         let slot = Int(handle.slot)

@@ -60,7 +60,7 @@ func custom() throws {
 }
 
 @Test("never more hosts than there is room for")
-func bounded() {
+func boundedHosts() {
     let many = (0..<200).map { "h\($0):1" }.joined(separator: ",")
     #expect(hosts(many).count == CatalogLimits.hostsMax)
 }

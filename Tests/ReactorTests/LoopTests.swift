@@ -7,12 +7,11 @@ import Testing
 
 @Suite("Loop")
 struct LoopTests {
-    let loop: Loop
-
-    init() throws { loop = try Loop(index: 0) }
-
-    @Test("an event for a source that was closed in the same batch is dropped and counted")
-    func staleInBatch() throws {
+    @Test(
+        "an event for a source that was closed in the same batch is dropped and counted",
+        arguments: Loop.Backend.available)
+    func staleInBatch(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pairs = try (0..<2).map { _ in try Pair.sockets() }
         let sources = pairs.map { _ in Recorder(loop: loop) }
         for (source, pair) in zip(sources, pairs) {
@@ -21,9 +20,9 @@ struct LoopTests {
         }
         // Whichever comes first closes the other.
         for (i, source) in sources.enumerated() {
-            source.then = { [loop] _, event in if event == .received(1) { loop.close(sources[1 - i]) } }
+            source.then = { _, event in if event == .received(1) { loop.close(sources[1 - i]) } }
         }
-        loop.turn(waitingAtMost: 5000)
+        #expect(loop.turn { sources.contains { !$0.events.isEmpty } })
         #expect(sources.map { $0.events.count }.sorted() == [1, 1])
         #expect(sources.flatMap(\.events).contains(.detached))
         #expect(loop.counters.stale_events == 1)
@@ -32,15 +31,17 @@ struct LoopTests {
         loop.end()
     }
 
-    @Test("a slot used again in the same batch does not get the events of its predecessor")
-    func reusedSlotInBatch() throws {
-        let poller = try Poller()
+    @Test(
+        "a slot used again in the same batch does not get the events of its predecessor",
+        arguments: Loop.Backend.available)
+    func reusedSlotInBatch(_ backend: Loop.Backend) throws {
+        let poller = try Poller(backend)
         let (first, second) = (try Pair.sockets(), try Pair.sockets())
         let old = Handle(slot: 3, generation: 1)
         let new = Handle(slot: 3, generation: 2)
         try poller.add(old, first.ours, .stream)
         first.send("for the old one")
-        poller.wait(milliseconds: 5000)
+        poller.wait(milliseconds: 0)
         poller.remove(old)
         ce_close(first.ours)
         // The kernel hands out the lowest free number: the new descriptor is most likely the old number.
@@ -52,7 +53,7 @@ struct LoopTests {
         let stale = poller.counters.stale_events
         #expect(!hasOld)
         #expect(stale == 1)
-        poller.wait(milliseconds: 5000)
+        poller.wait(milliseconds: 0)
         let hasNew = poller.next(&event)
         #expect(hasNew)
         #expect(event.token == new.token)
@@ -60,8 +61,11 @@ struct LoopTests {
         for descriptor in [first.peer, copy, second.ours, second.peer] { ce_close(descriptor) }
     }
 
-    @Test("a handle finds its source until it is closed, and never a successor")
-    func handles() throws {
+    @Test(
+        "a handle finds its source until it is closed, and never a successor",
+        arguments: Loop.Backend.available)
+    func handles(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let (first, second) = (try Pair.sockets(), try Pair.sockets())
         let old = Recorder(loop: loop)
         try loop.attach(old, descriptor: first.ours, as: .stream)
@@ -83,8 +87,11 @@ struct LoopTests {
         loop.end()
     }
 
-    @Test("the descriptor is open until the end of the turn, and closed then")
-    func deferredClose() throws {
+    @Test(
+        "the descriptor is open until the end of the turn, and closed then", arguments: Loop.Backend.available
+    )
+    func deferredClose(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
         let source = Recorder(loop: loop)
         try loop.attach(source, descriptor: pair.ours, as: .stream)
@@ -100,8 +107,9 @@ struct LoopTests {
         ce_close(pair.peer)
     }
 
-    @Test("a source may be attached again after it was detached")
-    func attachAgain() throws {
+    @Test("a source may be attached again after it was detached", arguments: Loop.Backend.available)
+    func attachAgain(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let (first, second) = (try Pair.sockets(), try Pair.sockets())
         let source = Recorder(loop: loop)
         try loop.attach(source, descriptor: first.ours, as: .stream)
@@ -116,8 +124,9 @@ struct LoopTests {
         loop.end()
     }
 
-    @Test("a descriptor that cannot be watched stays the caller's")
-    func attachFailure() throws {
+    @Test("a descriptor that cannot be watched stays the caller's", arguments: Loop.Backend.available)
+    func attachFailure(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let file = Descriptor(owning: ce_open("/proc/self/status", O_RDONLY, 0))
         let source = Recorder(loop: loop)
         #expect(throws: Errno.self) { try loop.attach(source, descriptor: file.raw, as: .stream) }
@@ -130,29 +139,73 @@ struct LoopTests {
         #expect(source.handle == .none)
     }
 
-    @Test("a descriptor given away moves to another loop with what was not yet read")
-    func detach() throws {
-        let other = try Loop(index: 1)
+    @Test(
+        "a source that takes another's place gets what comes, also what came before in the same turn",
+        arguments: Loop.Backend.available)
+    func replace(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
-        let source = Recorder(loop: loop)
-        try loop.attach(source, descriptor: pair.ours, as: .stream)
-        let handle = source.handle
-        let descriptor = loop.detach(source)
-        #expect(descriptor == pair.ours)
-        #expect(loop.source(handle) == nil)
-        let moved = Recorder(loop: other)
-        try other.attach(moved, descriptor: descriptor, as: .stream)
-        pair.send("hello")
-        #expect(other.turn { moved.bytes.count == 5 })
-        loop.turns(2)
-        #expect(source.events.isEmpty)
+        let (first, second) = (Recorder(loop: loop), Recorder(loop: loop))
+        try loop.attach(first, descriptor: pair.ours, as: .stream)
+        let handle = first.handle
+        // More than one read brings.
+        let bytes = Random.bytes(100_000)
+        first.then = { source, _ in
+            guard source.isAttached else { return }
+            source.outbox.append("kept")
+            loop.flushLater(source)
+            second.outbox.append("first words")
+            loop.replace(source, with: second)
+        }
+        _ = ce_write_all(pair.peer, bytes, bytes.count)
+        #expect(loop.turn { first.bytes.count + second.bytes.count == bytes.count })
+        #expect(first.events.count == 1 && first.bytes + second.bytes == bytes)
+        #expect(loop.source(handle) === second)
+        #expect(first.handle == .none && first.descriptor == -1 && !first.isDirty)
+        #expect(second.handle == handle && second.descriptor == pair.ours)
+        #expect(pair.take() == Array("first words".utf8))
+        first.then = nil
         ce_close(pair.peer)
+        #expect(loop.turn { second.events.contains(.ended) })
         loop.end()
-        other.end()
+        #expect(first.events.count == 1 && second.events.last == .detached)
     }
 
-    @Test("a pidfd tells once that its process has ended, and reaping tells how")
-    func pidfd() throws {
+    @Test("a place taken keeps a pause and a send that came short", arguments: Loop.Backend.available)
+    func replaceBlocked(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
+        let pair = try Pair.sockets()
+        ce_set_send_buffer(pair.ours, 4096)
+        let (first, second) = (Recorder(loop: loop), Recorder(loop: loop))
+        try loop.attach(first, descriptor: pair.ours, as: .stream)
+        first.outbox.append([UInt8](repeating: 1, count: 1 << 20))
+        loop.flushLater(first)
+        loop.pauseReading(first)
+        pair.send("waits")
+        loop.turns(3)
+        #expect(first.isBlocked)
+        loop.replace(first, with: second)
+        second.outbox.append("after")
+        loop.turns(3)
+        #expect(second.isBlocked && second.isReadingPaused && second.events.isEmpty)
+        loop.resumeReading(second)
+        #expect(loop.turn { second.bytes == Array("waits".utf8) })
+        var arrived: [UInt8] = []
+        while !arrived.reversed().starts(with: "after".utf8.reversed()) {
+            arrived += pair.take()
+            loop.turn(waitingAtMost: 0)
+        }
+        #expect(arrived.count == (1 << 20) - first.outbox.count + 5)
+        #expect(first.events.isEmpty)
+        ce_close(pair.peer)
+        loop.end()
+    }
+
+    @Test(
+        "a pidfd tells once that its process has ended, and reaping tells how",
+        arguments: Loop.Backend.available)
+    func pidfd(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         var pid: pid_t = 0
         let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sh"), strdup("-c"), strdup("exit 7"), nil]
         defer { for argument in arguments { free(argument) } }
@@ -171,8 +224,9 @@ struct LoopTests {
         loop.end()
     }
 
-    @Test("an eventfd is ready once per signal")
-    func eventfd() throws {
+    @Test("an eventfd is ready once per signal", arguments: Loop.Backend.available)
+    func eventfd(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let descriptor = try Errno.check(ce_eventfd(), "creating an eventfd")
         let source = Recorder(loop: loop)
         try loop.attach(source, descriptor: descriptor, as: .readiness)
@@ -186,13 +240,16 @@ struct LoopTests {
         loop.end()
     }
 
-    @Test("what is closed or marked in callbacks of the turn's end is done in the same turn")
-    func endOfTurn() throws {
+    @Test(
+        "what is closed or marked in callbacks of the turn's end is done in the same turn",
+        arguments: Loop.Backend.available)
+    func endOfTurn(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let (first, second) = (try Pair.sockets(), try Pair.sockets())
         let (one, two) = (Recorder(loop: loop), Recorder(loop: loop))
         try loop.attach(one, descriptor: first.ours, as: .stream)
         try loop.attach(two, descriptor: second.ours, as: .stream)
-        one.then = { [loop] _, event in
+        one.then = { _, event in
             guard event == .detached else { return }
             two.outbox.append("neighbour gone")
             loop.closeAfterFlush(two)
@@ -207,8 +264,9 @@ struct LoopTests {
         loop.end()
     }
 
-    @Test("an object kept for the turn lives to its end")
-    func keep() {
+    @Test("an object kept for the turn lives to its end", arguments: Loop.Backend.available)
+    func keep(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         weak var watched: OwnedBytes?
         do {
             let object = OwnedBytes([1])
@@ -220,8 +278,9 @@ struct LoopTests {
         #expect(watched == nil)
     }
 
-    @Test("stopping closes every source, with what was posted before")
-    func stop() throws {
+    @Test("stopping closes every source, with what was posted before", arguments: Loop.Backend.available)
+    func stop(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
         let source = Recorder(loop: loop)
         try loop.attach(source, descriptor: pair.ours, as: .stream)

@@ -13,34 +13,16 @@ private final class Tally {
     init(posters: Int) { next = Array(repeating: 0, count: posters) }
 }
 
-/// Runs `body` on a thread of its own; `wait` returns when it has ended.
-private struct Thread {
-    private final class Box: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-
-    private var thread = pthread_t()
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        let failure = pthread_create(
-            &thread, nil,
-            { raw in
-                if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
-                return nil
-            }, Unmanaged.passRetained(Box(body)).toOpaque())
-        precondition(failure == 0, "no thread for the test")
-    }
-
-    func wait() { pthread_join(thread, nil) }
-}
-
 @Suite("Mailbox and threads")
 struct MailboxTests {
-    @Test("100,000 messages from four threads all arrive, each thread's in order")
-    func flood() {
+    @Test(
+        "100,000 messages from four threads all arrive, each thread's in order",
+        arguments: Loop.Backend.available)
+    func flood(_ backend: Loop.Backend) {
         let (posters, each) = (4, 25_000)
-        let mailbox = LoopThread.start(index: 0, cpu: nil) { $0.context = Tally(posters: posters) }
+        let mailbox = LoopThread.start(index: 0, cpu: nil, backend: backend) {
+            $0.context = Tally(posters: posters)
+        }
         let box = Counters()
         let threads = (0..<posters).map { poster in
             Thread {
@@ -67,10 +49,11 @@ struct MailboxTests {
         let disorder = Atomic<Int>(0)
     }
 
-    @Test("a message wakes a loop that sleeps, every time")
-    func pingPong() {
+    @Test("a message wakes a loop that sleeps, every time", arguments: Loop.Backend.available)
+    func pingPong(_ backend: Loop.Backend) {
         let (left, right) = (
-            LoopThread.start(index: 0, cpu: nil) { _ in }, LoopThread.start(index: 1, cpu: nil) { _ in }
+            LoopThread.start(index: 0, cpu: nil, backend: backend) { _ in },
+            LoopThread.start(index: 1, cpu: nil, backend: backend) { _ in }
         )
         let counters = Counters()
         @Sendable func bounce(_ n: Int, _ here: Mailbox, _ there: Mailbox) {
@@ -89,9 +72,9 @@ struct MailboxTests {
         #expect(counters.sum.load(ordering: .relaxed) == 10_000)
     }
 
-    @Test("a flood of messages does not keep timers waiting")
-    func bounded() throws {
-        let loop = try Loop(index: 0)
+    @Test("a flood of messages does not keep timers waiting", arguments: Loop.Backend.available)
+    func bounded(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let counters = Counters()
         for _ in 0..<(ReactorLimits.jobsPerTurn + 10) {
             loop.mailbox.post { _ in counters.sum.add(1, ordering: .relaxed) }
@@ -102,9 +85,9 @@ struct MailboxTests {
         #expect(counters.sum.load(ordering: .relaxed) == ReactorLimits.jobsPerTurn + 10)
     }
 
-    @Test("what a job holds is let go of once it has run")
-    func release() throws {
-        let loop = try Loop(index: 0)
+    @Test("what a job holds is let go of once it has run", arguments: Loop.Backend.available)
+    func release(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         weak var watched: OwnedBytes?
         do {
             let owned = OwnedBytes([1])
@@ -116,9 +99,11 @@ struct MailboxTests {
         #expect(watched == nil)
     }
 
-    @Test("wake-ups are coalesced: a loop that is awake costs the poster no system call")
-    func coalesced() throws {
-        let loop = try Loop(index: 0)
+    @Test(
+        "wake-ups are coalesced: a loop that is awake costs the poster no system call",
+        arguments: Loop.Backend.available)
+    func coalesced(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         for _ in 0..<100 { loop.mailbox.post { _ in } }
         var value: UInt64 = 0
         // The counter of an eventfd that was never signalled: nothing to read.
@@ -133,11 +118,11 @@ struct MailboxTests {
         loop.mailbox.hasWoken()
     }
 
-    @Test("a loop's thread has its name and its CPU")
-    func nameAndCPU() throws {
+    @Test("a loop's thread has its name and its CPU", arguments: Loop.Backend.available)
+    func nameAndCPU(_ backend: Loop.Backend) throws {
         let cpu = try #require(CPUSet.allowed.last)
         let box = FoundBox()
-        let mailbox = LoopThread.start(index: 7, cpu: cpu) { loop in
+        let mailbox = LoopThread.start(index: 7, cpu: cpu, backend: backend) { loop in
             let name = (try? Files.read("/proc/thread-self/comm", limit: 64)) ?? []
             box.found.withLock { $0 = (String(decoding: name.dropLast(), as: UTF8.self), CPUSet.allowed) }
             loop.stop()

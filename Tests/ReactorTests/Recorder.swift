@@ -1,6 +1,6 @@
 import CEpollShim
 import Glibc
-import Reactor
+@testable import Reactor
 import System
 
 /// A source that writes down what happens to it, and does what a test wants it to.
@@ -91,8 +91,17 @@ struct Pair {
     }
 }
 
+extension Loop.Backend {
+    /// Those that this host has: io_uring may be forbidden or too old.
+    static let available = allCases.filter { backend in
+        backend == .epoll || (try? Loop(index: 0, backend: backend)) != nil
+    }
+}
+
 extension Loop {
-    /// Turns until `condition` holds; each turn waits for the kernel, and gives up after 5 s of silence.
+    /// Turns until `condition` holds, which a single turn cannot promise: a signal may end its wait. Where a
+    /// test counts what one turn brought, the condition is that it brought something. Each turn waits for the
+    /// kernel; gives up after 5 s of silence.
     func turn(until condition: () -> Bool) -> Bool {
         let deadline = Instant.now().advanced(milliseconds: 5000)
         while !condition() {
@@ -106,6 +115,15 @@ extension Loop {
     func end() {
         stop()
         run()
+    }
+
+    /// True when nothing keeps the loop awake for 20 ms. Some wake-ups are no spinning, which makes thousands:
+    /// each ring that an earlier test had on this thread causes one when the kernel takes it down.
+    func staysAsleep() -> Bool {
+        let waits = counters.waits
+        let start = Instant.now()
+        while Instant.now().milliseconds(since: start) < 20 { turn(waitingAtMost: 20) }
+        return counters.waits - waits <= 100
     }
 
     /// Turns that wait for nothing: an idle loop gets no event in them.

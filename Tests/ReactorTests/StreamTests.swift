@@ -7,21 +7,20 @@ import Testing
 
 @Suite("Streams")
 struct StreamTests {
-    let loop: Loop
-
-    init() throws { loop = try Loop(index: 0) }
-
-    private func attached(_ descriptor: Int32, as kind: Loop.Kind = .stream) throws -> Recorder {
+    private func attached(
+        _ loop: Loop, _ descriptor: Int32, as kind: Loop.Kind = .stream
+    ) throws -> Recorder {
         let source = Recorder(loop: loop)
         try loop.attach(source, descriptor: descriptor, as: kind)
         return source
     }
 
-    @Test("bytes arrive, and the answer leaves at the end of the turn")
-    func echo() throws {
+    @Test("bytes arrive, and the answer leaves at the end of the turn", arguments: Loop.Backend.available)
+    func echo(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
-        let source = try attached(pair.ours)
-        source.then = { [loop] source, event in
+        let source = try attached(loop, pair.ours)
+        source.then = { source, event in
             guard case .received = event else { return }
             source.outbox.append(source.bytes)
             loop.flushLater(source)
@@ -30,16 +29,18 @@ struct StreamTests {
         pair.send("ping")
         #expect(loop.turn { !source.events.isEmpty })
         #expect(source.events == [.received(4)])
+        loop.turn(waitingAtMost: 0)
         #expect(pair.take() == Array("ping".utf8))
         #expect(loop.counters.writes == 1)
         ce_close(pair.peer)
         loop.end()
     }
 
-    @Test("all that was appended in a turn leaves by one system call")
-    func oneWrite() throws {
+    @Test("all that was appended in a turn leaves by one system call", arguments: Loop.Backend.available)
+    func oneWrite(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         for _ in 0..<50 {
             source.outbox.append("line\n")
             loop.flushLater(source)
@@ -51,11 +52,12 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("10 MiB pass through a tiny send buffer, byte for byte")
-    func partialWrites() throws {
+    @Test("10 MiB pass through a tiny send buffer, byte for byte", arguments: Loop.Backend.available)
+    func partialWrites(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
         ce_set_send_buffer(pair.ours, 4096)
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         let block = Random.bytes(1 << 20)
         var expected: [UInt8] = []
         for round in 0..<10 {
@@ -90,9 +92,10 @@ struct StreamTests {
 
     @Test("a writability event is asked for only while bytes wait")
     func disarm() throws {
+        let loop = try Loop(index: 0, backend: .epoll)
         let pair = try Pair.sockets()
         ce_set_send_buffer(pair.ours, 4096)
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         source.outbox.append([UInt8](repeating: 1, count: 1 << 20))
         loop.flushLater(source)
         loop.turn(waitingAtMost: 0)
@@ -101,17 +104,16 @@ struct StreamTests {
         source.outbox.removeAll()
         while !pair.take().isEmpty {}
         #expect(loop.turn { !source.isBlocked })
-        let start = Instant.now()
-        loop.turn(waitingAtMost: 20)
-        #expect(Instant.now().milliseconds(since: start) >= 19)
+        #expect(loop.staysAsleep())
         ce_close(pair.peer)
         loop.end()
     }
 
-    @Test("an end of file is told once, and the writing side stays usable")
-    func halfClose() throws {
+    @Test("an end of file is told once, and the writing side stays usable", arguments: Loop.Backend.available)
+    func halfClose(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.tcp()
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         pair.send("request")
         ce_shutdown_write(pair.peer)
         #expect(loop.turn { source.events.contains(.ended) })
@@ -123,9 +125,7 @@ struct StreamTests {
         loop.turn(waitingAtMost: 0)
         #expect(pair.take() == Array("answer".utf8))
         // The ended source must not keep the loop awake.
-        let start = Instant.now()
-        loop.turn(waitingAtMost: 20)
-        #expect(Instant.now().milliseconds(since: start) >= 19)
+        #expect(loop.staysAsleep())
         pair.resetPeer()
         #expect(loop.turn { source.events.count == 3 })
         guard case .failed = source.events.last else {
@@ -137,25 +137,28 @@ struct StreamTests {
         #expect(source.events.last == .detached)
     }
 
-    @Test("a peer that has closed both directions is noticed while an answer is pending")
-    func fullClose() throws {
+    @Test(
+        "a peer that has closed both directions is noticed while an answer is pending",
+        arguments: Loop.Backend.available)
+    func fullClose(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         pair.send("request")
         ce_close(pair.peer)
         #expect(loop.turn { source.events.count == 3 })
         #expect(source.events == [.received(7), .ended, .failed(EPIPE)])
-        let start = Instant.now()
-        loop.turn(waitingAtMost: 20)
-        #expect(Instant.now().milliseconds(since: start) >= 19)
+        #expect(loop.staysAsleep())
         #expect(source.events.count == 3)
         loop.end()
     }
 
-    @Test("a reset is noticed while the connection is idle", arguments: [false, true])
-    func reset(isPaused: Bool) throws {
+    @Test(
+        "a reset is noticed while the connection is idle", arguments: Loop.Backend.available, [false, true])
+    func reset(_ backend: Loop.Backend, isPaused: Bool) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.tcp()
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         if isPaused { loop.pauseReading(source) }
         loop.turn(waitingAtMost: 0)
         pair.resetPeer()
@@ -172,12 +175,13 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("bytes before a reset are delivered before the failure")
-    func bytesBeforeReset() throws {
+    @Test("bytes before a reset are delivered before the failure", arguments: Loop.Backend.available)
+    func bytesBeforeReset(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.tcp()
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         pair.send("last words")
-        loop.turn(waitingAtMost: 5000)
+        #expect(loop.turn { !source.events.isEmpty })
         pair.send("and more")
         pair.resetPeer()
         #expect(loop.turn { source.events.contains(.failed(ECONNRESET)) })
@@ -185,19 +189,20 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("while reading is paused nothing is delivered; afterwards everything is, and then the end")
-    func pause() throws {
+    @Test(
+        "while reading is paused nothing is delivered; afterwards everything is, and then the end",
+        arguments: Loop.Backend.available)
+    func pause(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         for pair in [try Pair.pipe(), try Pair.sockets()] {
-            let source = try attached(pair.ours)
+            let source = try attached(loop, pair.ours)
             loop.pauseReading(source)
             pair.send("kept")
             ce_close(pair.peer)
             loop.turns(3)
             #expect(source.events.isEmpty)
             // The writer is gone, which epoll cannot be told to keep quiet about: the loop must sleep still.
-            let start = Instant.now()
-            loop.turn(waitingAtMost: 20)
-            #expect(Instant.now().milliseconds(since: start) >= 19)
+            #expect(loop.staysAsleep())
             loop.resumeReading(source)
             #expect(loop.turn { source.events.contains(.ended) })
             #expect(source.bytes == Array("kept".utf8))
@@ -207,16 +212,20 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("a pause in the middle of an event stops the reads of that event")
-    func pauseWhileReading() throws {
+    @Test(
+        "a pause in the middle of an event stops the reads of that event", arguments: Loop.Backend.available)
+    func pauseWhileReading(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.pipe()
         ce_set_pipe_size(pair.peer, 1 << 20)
-        let source = try attached(pair.ours)
-        source.then = { [loop] source, _ in loop.pauseReading(source) }
+        let source = try attached(loop, pair.ours)
+        source.then = { source, _ in loop.pauseReading(source) }
         let bytes = Random.bytes(200_000)
         _ = ce_write_all(pair.peer, bytes, bytes.count)
         loop.turns(3)
-        #expect(source.events == [.received(65536)])
+        let first = source.bytes.count
+        #expect(source.events == [.received(first)])
+        #expect(first > 0 && first <= 65536)
         source.then = nil
         loop.resumeReading(source)
         #expect(loop.turn { source.bytes.count == 200_000 })
@@ -225,31 +234,34 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("a pipe whose writer is gone ends once and costs nothing after")
-    func pipeEnd() throws {
+    @Test("a pipe whose writer is gone ends once and costs nothing after", arguments: Loop.Backend.available)
+    func pipeEnd(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.pipe()
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         pair.send("output\n")
         ce_close(pair.peer)
         #expect(loop.turn { source.events.contains(.ended) })
-        let start = Instant.now()
-        loop.turn(waitingAtMost: 20)
-        #expect(Instant.now().milliseconds(since: start) >= 19)
+        #expect(loop.staysAsleep())
         #expect(source.events == [.received(7), .ended])
         loop.end()
     }
 
-    @Test("one source gets at most four buffers in a turn, so that others have theirs")
-    func fairness() throws {
+    @Test(
+        "one source gets at most four buffers in a turn, so that others have theirs",
+        arguments: Loop.Backend.available)
+    func fairness(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let (busy, quiet) = (try Pair.pipe(), try Pair.pipe())
         ce_set_pipe_size(busy.peer, 1 << 20)
         let bytes = Random.bytes(1 << 20)
         _ = ce_write_all(busy.peer, bytes, bytes.count)
-        let first = try attached(busy.ours)
-        let second = try attached(quiet.ours)
+        let first = try attached(loop, busy.ours)
+        let second = try attached(loop, quiet.ours)
         quiet.send("x")
-        loop.turn(waitingAtMost: 5000)
-        #expect(first.bytes.count == 4 * 65536)
+        #expect(loop.turn { !second.events.isEmpty })
+        #expect(first.bytes.count <= 4 * 65536)
+        if backend == .epoll { #expect(first.bytes.count == 4 * 65536) }
         #expect(second.events == [.received(1)])
         #expect(loop.turn { first.bytes.count == bytes.count })
         #expect(first.bytes == bytes)
@@ -258,10 +270,11 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("a writer learns that its reader is gone, without writing")
-    func readerGone() throws {
+    @Test("a writer learns that its reader is gone, without writing", arguments: Loop.Backend.available)
+    func readerGone(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.pipe()
-        let source = try attached(pair.peer, as: .writer)
+        let source = try attached(loop, pair.peer, as: .writer)
         loop.turns(1)
         #expect(source.events.isEmpty)
         ce_close(pair.ours)
@@ -272,11 +285,14 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("closing after the flush sends all that waits, then ends the connection")
-    func closeAfterFlush() throws {
+    @Test(
+        "closing after the flush sends all that waits, then ends the connection",
+        arguments: Loop.Backend.available)
+    func closeAfterFlush(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
         ce_set_send_buffer(pair.ours, 4096)
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         source.outbox.append([UInt8](repeating: 7, count: 300_000))
         loop.closeAfterFlush(source)
         pair.send("too late")
@@ -294,10 +310,11 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("closing after the flush of an empty outbox closes in this turn")
-    func closeAfterEmptyFlush() throws {
+    @Test("closing after the flush of an empty outbox closes in this turn", arguments: Loop.Backend.available)
+    func closeAfterEmptyFlush(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.pipe()
-        let source = try attached(pair.peer, as: .writer)
+        let source = try attached(loop, pair.peer, as: .writer)
         loop.closeAfterFlush(source)
         loop.turn(waitingAtMost: 0)
         #expect(source.events == [.detached])
@@ -307,10 +324,11 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("after our end the peer's bytes still arrive")
-    func shutdownWriting() throws {
+    @Test("after our end the peer's bytes still arrive", arguments: Loop.Backend.available)
+    func shutdownWriting(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.tcp()
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         source.outbox.append("bye")
         loop.shutdownWriting(source)
         loop.turn(waitingAtMost: 0)
@@ -325,11 +343,12 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("the soft limit is told, the hard limit ends the source")
-    func limits() throws {
+    @Test("the soft limit is told, the hard limit ends the source", arguments: Loop.Backend.available)
+    func limits(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
         ce_set_send_buffer(pair.ours, 4096)
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         source.outboxSoftBytes = 50_000
         source.outboxHardBytes = 500_000
         source.outbox.append([UInt8](repeating: 0, count: 400_000))
@@ -346,11 +365,12 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("a source may take an overflow into its own hands")
-    func overriddenOverflow() throws {
+    @Test("a source may take an overflow into its own hands", arguments: Loop.Backend.available)
+    func overriddenOverflow(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.sockets()
         ce_set_send_buffer(pair.ours, 4096)
-        let source = try attached(pair.ours)
+        let source = try attached(loop, pair.ours)
         source.closesOnOverflow = false
         source.outboxHardBytes = 1000
         source.outbox.append([UInt8](repeating: 0, count: 400_000))
@@ -362,17 +382,16 @@ struct StreamTests {
         loop.end()
     }
 
-    @Test("more pieces than one call takes leave all the same")
-    func manyPieces() throws {
+    @Test("more pieces than one call takes leave all the same", arguments: Loop.Backend.available)
+    func manyPieces(_ backend: Loop.Backend) throws {
+        let loop = try Loop(index: 0, backend: backend)
         let pair = try Pair.pipe()
         ce_set_pipe_size(pair.peer, 1 << 20)
-        let source = try attached(pair.peer, as: .writer)
+        let source = try attached(loop, pair.peer, as: .writer)
         let owned = OwnedBytes([UInt8](repeating: 3, count: 4096))
         for _ in 0..<200 { source.outbox.append(owned: owned) }
         loop.flushLater(source)
-        loop.turns(2)
-        let count = source.outbox.count
-        #expect(count == 0)
+        #expect(loop.turn { source.outbox.isEmpty })
         let arrived = [UInt8](unsafeUninitializedCapacity: 1 << 20) { room, count in
             count = Int(ce_read(pair.ours, room.baseAddress, 1 << 20))
         }

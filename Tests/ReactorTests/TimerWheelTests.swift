@@ -172,8 +172,10 @@ struct TimerWheelTests {
         }
     }
 
-    @Test("a loop fires its timers, and letting go of a target in cancel may cancel more")
-    func inLoop() throws {
+    @Test(
+        "a loop fires its timers, and letting go of a target in cancel may cancel more",
+        arguments: Loop.Backend.available)
+    func inLoop(_ backend: Loop.Backend) throws {
         /// Cancels its second timer when it is let go of.
         final class Chained: TimerTarget {
             let loop: Loop
@@ -182,7 +184,7 @@ struct TimerWheelTests {
             func timerFired(_ tag: UInt64) {}
             deinit { loop.cancel(other) }
         }
-        let loop = try Loop(index: 0)
+        let loop = try Loop(index: 0, backend: backend)
         let target = Target()
         loop.schedule(afterMilliseconds: 10, target, tag: 5)
         let start = Instant.now()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gateway
 import Sandbox
 import Wire
 
@@ -23,7 +24,8 @@ struct Doctor: ParsableCommand {
     var json = false
 
     func run() throws {
-        let checks = HostReport.examine(stateDirectory: stateDir ?? StateDirectory.local(.current))
+        let stateDirectory = stateDir ?? StateDirectory.local(.current)
+        let checks = HostReport.examine(stateDirectory: stateDirectory) + [Self.poller]
         if json {
             Output.json(.array(checks.map(Self.object)))
         } else {
@@ -35,6 +37,14 @@ struct Doctor: ParsableCommand {
             }
         }
         if !checks.allSatisfy(\.ok) { throw ExitCode.failure }
+    }
+
+    /// Epoll is there always; io_uring is a choice, so that its absence is no fault of the host.
+    private static var poller: HostReport.Check {
+        let refusal = PollerChoice.uring.refusal
+        return HostReport.Check(
+            name: "poller", ok: true,
+            detail: refusal.map { "epoll; \($0)" } ?? "epoll; io_uring with --poller io_uring")
     }
 
     private static func object(_ check: HostReport.Check) -> JSONValue {

@@ -8,7 +8,7 @@ struct Version: ParsableCommand {
     static let number = "0.9.0"
 
     static let configuration = CommandConfiguration(
-        abstract: "Print version, commit, Swift version, poller and TLS library.",
+        abstract: "Print version, commit, Swift version, pollers of this host and TLS library.",
         discussion: """
               mcp-gateway version
               mcp-gateway version --json
@@ -20,7 +20,7 @@ struct Version: ParsableCommand {
     func run() {
         let facts: [(name: String, value: String)] = [
             ("mcp-gateway", Self.number), ("commit", String(cString: cb_commit())), ("Swift", Self.compiler),
-            ("poller", GatewayConfiguration().poller.rawValue), ("TLS", String(cString: cb_tls_library())),
+            ("poller", Self.pollers), ("TLS", String(cString: cb_tls_library())),
         ]
         if json {
             var object = JSONObject()
@@ -28,6 +28,11 @@ struct Version: ParsableCommand {
             return Output.json(.object(object))
         }
         Output.pairs(facts)
+    }
+
+    /// Those that this host has, the default first.
+    private static var pollers: String {
+        PollerChoice.allCases.filter { $0.refusal == nil }.map(\.rawValue).joined(separator: ", ")
     }
 
     private static var compiler: String {

@@ -16,7 +16,7 @@ struct Settings: Sendable, Equatable {
     var publicURL: String?
     var domain: String?
     var workers: Int?
-    var poller: GatewayConfiguration.PollerKind?
+    var poller: PollerChoice?
     var stateDirectory: String?
     var isolation: IsolationChoice?
     var network: NetworkChoice?

@@ -25,6 +25,8 @@ ECHO = SCRATCH / "echo"
 CHECKED = ("--check", FIXTURE.parent / "schema.py")
 CHECKED += tuple(FIXTURE.parent / f"schema/{file.name}" for file in sorted((HERE / "fixture/schema").glob("*.json")))
 READY_SECONDS = 20
+# Of every instance: MCP_GATEWAY_E2E_FLAGS="--poller io_uring" Tests/EndToEnd/run
+FLAGS = os.environ.get("MCP_GATEWAY_E2E_FLAGS", "").split()
 
 
 def free_port():
@@ -78,7 +80,7 @@ class Gateway:
             file = self.directory / "config.yaml"
             file.write_text(self.config)
             command += ["--config", str(file)]
-        return command + self.flags
+        return command + FLAGS + self.flags
 
     def start(self):
         self.port, self.admin_port = free_port(), free_port()

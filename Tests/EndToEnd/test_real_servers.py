@@ -228,8 +228,12 @@ def test_servers_of_the_catalog_see_only_their_paths(real, client, files):
     assert result.get("isError") is True
 
 
-@pytest.mark.parametrize(("key", "word"), [("aws-core", "needs"), ("astro-docs", "mcp.docs.astro.build")], ids=["oci", "remote"])
-def test_servers_of_other_kinds_say_what_they_need(gateway, key, word):
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [("aws-core", ("needs a container engine", "could not be pulled")), ("astro-docs", ("mcp.docs.astro.build",))],
+    ids=["oci", "remote"],
+)
+def test_servers_of_other_kinds_say_what_they_need(gateway, key, words):
     """They settle with a message that says what is missing; the others serve."""
     with gateway.create({key: {}, "time": {}}) as sandbox:
 
@@ -237,8 +241,8 @@ def test_servers_of_other_kinds_say_what_they_need(gateway, key, word):
             server = sandbox.server(key)
             return server if server["state"] not in ("resolving", "starting") else None
 
-        found = wait_until(settled, 30, "it settles")
+        found = wait_until(settled, 60, "it settles")
         # Where the remote endpoint is within reach, it serves; else it is tried again like a server that ends.
         assert found["state"] in ("failed", "needs_auth", "crash_loop", "ready")
-        assert found["state"] == "ready" or word in found["lastError"]
+        assert found["state"] == "ready" or any(word in found["lastError"] for word in words), found["lastError"]
         assert "time_get_current_time" in sandbox.tools()

@@ -25,14 +25,24 @@ ECHO = SCRATCH / "echo"
 CHECKED = ("--check", FIXTURE.parent / "schema.py")
 CHECKED += tuple(FIXTURE.parent / f"schema/{file.name}" for file in sorted((HERE / "fixture/schema").glob("*.json")))
 READY_SECONDS = 20
+GIVEN_PORTS = set()
 # Of every instance: MCP_GATEWAY_E2E_FLAGS="--poller io_uring" Tests/EndToEnd/run
 FLAGS = os.environ.get("MCP_GATEWAY_E2E_FLAGS", "").split()
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the kernel gives to connections, which could take it before a listener has it."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        if port in GIVEN_PORTS:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        GIVEN_PORTS.add(port)
+        return port
 
 
 def fixture(mark, *flags):

@@ -51,7 +51,7 @@ extension Backend {
 
     func interactiveServes(_ link: ChildLink) {
         link.settled()
-        link.hearing.begin()
+        link.hearing.begin(link)
         guard let id = link.waiting else { return }
         link.waiting = nil
         sendHeld(id, on: link)

@@ -12,7 +12,7 @@ extension Backend {
         main?.isServing = true
         knownEra = main?.era
         main?.demandLogs()
-        main?.hearing.begin()
+        link.hearing.begin(link)
         switch phase {
         case .ready: mayHaveChanged()
         case .backoff, .crashLoop:

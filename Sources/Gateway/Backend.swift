@@ -231,7 +231,7 @@ final class Backend: TimerTarget {
     func linkServes(_ link: ChildLink) {
         link.demandLogs()
         if case .interactive = link.role { return interactiveServes(link) }
-        link.hearing.begin()
+        link.hearing.begin(link)
         guard link === main else {
             link.settled()
             mirrorBackoff.reset()
@@ -358,7 +358,7 @@ final class Backend: TimerTarget {
     func mirrorServes(_ link: ServerLink, _ profile: ChildProfile) {
         link.profile = profile
         link.isServing = true
-        link.hearing.begin()
+        link.hearing.begin(link)
         mirrorBackoff.reset()
     }
 

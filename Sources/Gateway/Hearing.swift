@@ -22,7 +22,10 @@ final class Hearing: TimerTarget {
     private static let firstID = 1000
     private static let ids = UInt64(firstID)..<1 << CallID.slotBits
 
-    private weak var link: ServerLink?
+    private let backend: Backend
+    /// Of the link, which has it. Not a weak reference: that would make every retain of a link on the call path a
+    /// slow one.
+    private var incarnation: UInt32?
     private var listen = UpstreamListen()
     /// The URIs of each listen request that has not been acknowledged.
     private var asked: [Int: [String]] = [:]
@@ -35,7 +38,10 @@ final class Hearing: TimerTarget {
     private var timer = TimerID.none
     private var due = Instant(nanoseconds: .max)
 
-    func attach(_ link: ServerLink) { self.link = link }
+    init(_ backend: Backend) { self.backend = backend }
+
+    /// Nil before it has served, and when it is gone.
+    private var link: ServerLink? { incarnation.flatMap { backend.link($0) } }
 
     static func owns(_ id: UInt64) -> Bool { ids.contains(id) }
 
@@ -47,8 +53,8 @@ final class Hearing: TimerTarget {
     // MARK: Beginning and end
 
     /// The server serves, possibly anew.
-    func begin() {
-        guard let link else { return }
+    func begin(_ link: ServerLink) {
+        incarnation = link.incarnation
         words = [:]
         requests = [:]
         asked = [:]
@@ -72,7 +78,7 @@ final class Hearing: TimerTarget {
         words = [:]
         requests = [:]
         asked = [:]
-        link?.state.loop.cancel(timer)
+        backend.state.loop.cancel(timer)
         timer = .none
         due = Instant(nanoseconds: .max)
         guard let link, link.isMain else { return }

@@ -41,14 +41,14 @@ class ServerLink {
     /// Calls whose log messages come without saying for which they are (2026-07-28 on stdio).
     final var loggedCalls: [CallID] = []
     /// What it tells unasked.
-    final let hearing = Hearing()
+    final let hearing: Hearing
 
     init(_ role: Role, of backend: Backend) {
         self.role = role
         self.backend = backend
         state = backend.state
         isMain = role == .main
-        hearing.attach(self)
+        hearing = Hearing(backend)
     }
 
     // MARK: What each kind does in its own way

@@ -24,7 +24,9 @@ final class TaskCall: TimerTarget {
     /// Progress notifications that were made of what the server says of its task.
     var steps = 0
     private var id = CallID.none
-    private weak var link: ServerLink?
+    /// Of the link; not a weak reference, which would slow every retain of a link on the call path.
+    private var incarnation: UInt32 = 0
+    private var backend: Backend?
 
     init(_ stage: Stage, _ request: HeldRequest?) {
         self.stage = stage
@@ -36,18 +38,19 @@ final class TaskCall: TimerTarget {
     func begin(_ driver: TaskDriver, _ id: CallID, _ link: ServerLink) {
         self.driver = driver
         self.id = id
-        self.link = link
+        incarnation = link.incarnation
+        backend = link.backend
         schedule(driver.pollAt)
     }
 
     /// At each time the driver has set anew; one that is over finds nothing to do.
     func schedule(_ due: Instant?) {
-        guard let due, let loop = link?.state.loop else { return }
+        guard let due, let loop = backend?.state.loop else { return }
         _ = loop.schedule(afterMilliseconds: max(0, due.milliseconds(since: loop.now)) + 1, self, tag: 0)
     }
 
     func timerFired(_ tag: UInt64) {
-        guard let link, link.state.calls[id]?.task === self else { return }
+        guard let link = backend?.link(incarnation), link.state.calls[id]?.task === self else { return }
         link.drive(self, id) { $0.tick(now: link.state.loop.now) }
     }
 }

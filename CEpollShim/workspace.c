@@ -9,15 +9,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 struct job {
     const char *path;
     uint64_t bytes, files;
     int64_t user, group;
-    /// Of the workspace, and of the host.
-    int inside, outside;
     int directory;
     int result;
 };
@@ -53,21 +50,6 @@ static void *make(void *raw) {
     return NULL;
 }
 
-static void *show(void *raw) {
-    struct job *job = raw;
-    int tree = -1;
-    // A thread shares its root and working directory until it says otherwise.
-    if (unshare(CLONE_FS) < 0 || setns(job->inside, CLONE_NEWNS) < 0 ||
-        (tree = (int)syscall(SYS_open_tree, AT_FDCWD, job->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) < 0 ||
-        setns(job->outside, CLONE_NEWNS) < 0 ||
-        syscall(SYS_move_mount, tree, "", AT_FDCWD, job->path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        job->result = -errno;
-    else
-        job->result = 0;
-    if (tree >= 0) close(tree);
-    return NULL;
-}
-
 /// On a thread of its own, whose end brings nothing back.
 static int run(void *(*work)(void *), struct job *job) {
     pthread_t thread;
@@ -87,14 +69,3 @@ int ce_workspace_make(const char *path, uint64_t bytes, uint64_t files, int64_t 
     *directory = result < 0 ? -1 : job.directory;
     return result;
 }
-
-int ce_workspace_show(int workspace, const char *path) {
-    int outside = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-    if (outside < 0) return -errno;
-    struct job job = {.path = path, .inside = workspace, .outside = outside, .result = -EINVAL};
-    int result = run(show, &job);
-    close(outside);
-    return result;
-}
-
-int ce_unmount(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ? 0 : -errno; }

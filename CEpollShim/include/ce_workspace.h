@@ -1,4 +1,4 @@
-/// Workspaces of a fixed size. All calls need CAP_SYS_ADMIN.
+/// Workspaces of a fixed size. Needs CAP_SYS_ADMIN.
 #ifndef CE_WORKSPACE_H
 #define CE_WORKSPACE_H
 
@@ -9,11 +9,5 @@
 /// `*directory` to its root, opened with O_PATH. Both are close-on-exec. Returns the namespace or -errno.
 int ce_workspace_make(const char *path, uint64_t bytes, uint64_t files, int64_t user, int64_t group,
                       int *directory);
-
-/// Mounts what is at `path` in such a namespace at `path` of the caller's own too. Returns 0 or -errno.
-int ce_workspace_show(int workspace, const char *path);
-
-/// Takes away what is mounted at `path`, now if nobody uses it, else when nobody does any more. Returns 0.
-int ce_unmount(const char *path);
 
 #endif

@@ -35,16 +35,10 @@ public struct HostReport: Sendable {
     // MARK: Kernel
 
     private static var kernel: Check {
-        var name = utsname()
-        uname(&name)
-        let release = withUnsafeBytes(of: &name.release) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        let parts = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
         // pidfds in waitid (5.4), close_range (5.9).
-        let ok = parts.count == 2 && (parts[0], parts[1]) >= (5, 9)
+        let ok = KernelRelease.current.map { $0 >= KernelRelease(major: 5, minor: 9) } ?? false
         return Check(
-            name: "kernel", ok: ok, detail: "Linux \(release)",
+            name: "kernel", ok: ok, detail: "Linux \(KernelRelease.text)",
             remedy: ok ? nil : "Linux 5.9 or newer is needed.")
     }
 

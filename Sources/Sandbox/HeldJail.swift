@@ -28,8 +28,8 @@ struct HeldJail: ~Copyable {
     /// Sets the limit and lets it run its server.
     consuming func release(_ initPID: Int32) throws(Errno) {
         guard let processes else { return }
-        try Errno.check(
-            ce_limit_process(initPID, Int32(__RLIMIT_NPROC.rawValue), processes), "limiting the jail's processes")
+        let result = ce_limit_process(initPID, Int32(__RLIMIT_NPROC.rawValue), processes)
+        try Errno.check(result, "limiting the jail's processes")
     }
 
     /// Whether this kernel counts each namespace's processes for themselves.

@@ -2,9 +2,11 @@
 # make test     every test, unit to end to end
 # make build    release build: .build/release/mcp-gateway
 # make bench    what a call costs, against the least possible and nginx
+# make soak-kill  500 sudden deaths of the gateway at random moments: nothing may be left after the next start
+#                 (CYCLES=n, SEED=n)
 # make lint     check the format;  make format  mend it
 # make clean    remove everything that was built
-.PHONY: run test build bench lint format clean
+.PHONY: run test build bench soak-kill lint format clean
 .DEFAULT_GOAL := build
 
 # The Swift runtime is linked in: the program runs on machines without a toolchain. The manifest is read anew so
@@ -26,6 +28,11 @@ bench:
 	@.ci/packages build run bench
 	@$(MAKE) --no-print-directory build
 	@Benchmarks/run
+
+soak-kill:
+	@.ci/packages build run test
+	@$(MAKE) --no-print-directory build
+	@exec Tests/EndToEnd/run --soak-kill --cycles $(or $(CYCLES),500) $(if $(SEED),--seed $(SEED))
 
 lint:
 	@.ci/swift format lint --strict --parallel -r Sources Tests Package.swift

@@ -14,19 +14,82 @@ struct GroupHierarchy: Sendable {
     let isUnified: Bool
     /// The gateway's own group.
     let own: String
-    /// Directory of this gateway's groups.
-    let base: String
+    /// The highest group of the tree that is seen here.
+    let top: String
+    /// Tells apart the gateways of one group.
+    let tag: String
+    /// Of those that are wanted, the ones that hold what is in the base. Before it is prepared, all that may.
     var controllers: Set<GroupController>
+    /// Where the base is; the own group, or one that has it inside.
+    private(set) var place: String
 
-    /// The gateway's own place beside `base` where it must have one.
-    private var leaf: String { "\(base).gateway" }
+    init(isUnified: Bool, own: String, top: String, tag: String, controllers: Set<GroupController>) {
+        self.isUnified = isUnified
+        self.own = own
+        self.top = top
+        self.tag = tag
+        self.controllers = controllers
+        place = own
+    }
 
-    /// Makes the base and gives it the controllers. False when this process may not.
-    func prepare() -> Bool {
-        if isUnified, !controllers.isEmpty { enableControllers() }
+    /// Directory of this gateway's groups.
+    var base: String { "\(place)/mcp-gateway-\(tag)" }
+
+    /// The gateway's own place beside its groups where it must have one.
+    private var leaf: String { "\(own)/mcp-gateway-\(tag).gateway" }
+
+    /// With a base that works; nil when this process may make none.
+    ///
+    /// A group of version 2 with processes of its own gives no controllers to groups below it. So a gateway that is
+    /// alone in its group moves one down; one that is not, as in a login session, takes the nearest group above that
+    /// gives some away. Where there is none, the base is good for killing what is in it.
+    func prepared() -> GroupHierarchy? {
+        guard isUnified else { return makeBase() ? self : nil }
+        for directory in [own] + above {
+            var candidate = self
+            candidate.place = directory
+            candidate.controllers = Self.controllers(of: directory)
+            guard !candidate.controllers.isEmpty else { continue }
+            if directory == own { enableControllers(candidate.controllers) }
+            candidate.delegate(directory, candidate.controllers)
+            guard candidate.makeBase() else { continue }
+            candidate.controllers.formIntersection(Self.controllers(of: candidate.base))
+            if !candidate.controllers.isEmpty {
+                candidate.delegate(candidate.base, candidate.controllers)
+                return candidate
+            }
+            rmdir(candidate.base)
+        }
+        var bare = self
+        bare.controllers = []
+        return bare.makeBase() ? bare : nil
+    }
+
+    /// The groups around the gateway's own, the nearest first.
+    private var above: [String] {
+        var found: [String] = []
+        var at = own
+        while at != top, at.hasPrefix(top + "/") {
+            at = HostPaths.parent(of: at)
+            found.append(at)
+        }
+        return found
+    }
+
+    private static func controllers(of directory: String) -> Set<GroupController> {
+        let names = GroupFile.text("\(directory)/cgroup.controllers").split { $0.isWhitespace }
+        return Set(names.compactMap { GroupController(rawValue: String($0)) })
+    }
+
+    private func makeBase() -> Bool {
         guard mkdir(base, 0o755) == 0 || errno == EEXIST else { return false }
-        delegate(base, controllers)
         return access("\(base)/cgroup.procs", W_OK) == 0
+    }
+
+    /// Again, where a command beside this gateway has taken an empty one away.
+    func restoreBase() {
+        guard !Files.isDirectory(base), makeBase() else { return }
+        delegate(base, controllers)
     }
 
     /// Gives the gateway a group of its own beside its servers' where CPU time is shared out. Left outside of every
@@ -43,47 +106,59 @@ struct GroupHierarchy: Sendable {
     func leave() {
         guard Files.isDirectory(leaf) else { return }
         // Processes cannot come back to a unified group that gives controllers away.
-        let names = controllers.map { "-\($0.rawValue)" }.sorted().joined(separator: " ")
-        if isUnified { _ = GroupFile.write(names, to: "\(own)/cgroup.subtree_control") }
+        if isUnified {
+            for controller in controllers {
+                _ = GroupFile.write("-\(controller.rawValue)", to: "\(own)/cgroup.subtree_control")
+            }
+        }
         _ = GroupFile.write("0", to: "\(own)/cgroup.procs")
         rmdir(leaf)
     }
 
-    /// A group with processes of its own gives no controllers to groups below it (cgroup v2, no internal
-    /// processes): a gateway that is alone in its group moves one down.
-    private func enableControllers() {
+    private func enableControllers(_ controllers: Set<GroupController>) {
         guard !delegate(own, controllers) else { return }
         let members = GroupFile.text("\(own)/cgroup.procs").split(separator: "\n")
         guard members.count == 1, members.first == "\(getpid())" else { return }
         guard mkdir(leaf, 0o755) == 0 || errno == EEXIST, GroupFile.write("0", to: "\(leaf)/cgroup.procs")
         else { return }
-        if !delegate(own, controllers) { _ = GroupFile.write("0", to: "\(own)/cgroup.procs") }
+        guard !delegate(own, controllers) else { return }
+        _ = GroupFile.write("0", to: "\(own)/cgroup.procs")
+        rmdir(leaf)
     }
 
-    /// Lets the groups below `directory` have limits.
+    /// Lets the groups below `directory` have limits: one by one, since a write of several is refused as a whole.
     @discardableResult
     private func delegate(_ directory: String, _ controllers: Set<GroupController>) -> Bool {
-        guard isUnified, !controllers.isEmpty else { return true }
-        let names = controllers.map { "+\($0.rawValue)" }.sorted().joined(separator: " ")
-        return GroupFile.write(names, to: "\(directory)/cgroup.subtree_control")
+        guard isUnified else { return true }
+        return controllers.reduce(true) { soFar, controller in
+            GroupFile.write("+\(controller.rawValue)", to: "\(directory)/cgroup.subtree_control") && soFar
+        }
     }
 
-    /// Makes the group of a sandbox, if it is not there, and says what its servers are told apart by.
-    func makeSandbox(_ directory: String, _ limits: GroupLimits, server: GroupLimits) throws(Errno) -> Bool {
-        var inner = controllers
+    /// What the servers of a sandbox are told apart by.
+    func inner(_ limits: GroupLimits, server: GroupLimits) -> Set<GroupController> {
         // Each level costs the scheduler at every switch between servers: 5 % of a call, measured.
-        if !server.holdsCPU(below: limits) { inner.remove(.cpu) }
-        if try make(directory, limits) { delegate(directory, inner) }
+        server.holdsCPU(below: limits) ? controllers : controllers.subtracting([.cpu])
+    }
+
+    /// Makes the group of a sandbox, if it is not there, and says whether its servers have groups in it.
+    func makeSandbox(
+        _ directory: String, _ limits: GroupLimits, inner: Set<GroupController>
+    ) throws(Errno) -> Bool {
+        _ = try make(directory, limits, controllers)
+        delegate(directory, inner)
         return isUnified || !inner.isEmpty
     }
 
     /// True when it was made now.
-    func make(_ directory: String, _ limits: GroupLimits) throws(Errno) -> Bool {
+    func make(
+        _ directory: String, _ limits: GroupLimits, _ controllers: Set<GroupController>
+    ) throws(Errno) -> Bool {
         if mkdir(directory, 0o755) != 0 {
             if errno == EEXIST { return false }
             throw Errno(errno, "making the control group \(directory)")
         }
-        for (file, value, isNeeded) in settings(limits) {
+        for (file, value, isNeeded) in settings(limits, controllers) {
             guard GroupFile.write(value, to: "\(directory)/\(file)") || !isNeeded else {
                 let error = errno
                 rmdir(directory)
@@ -94,7 +169,9 @@ struct GroupHierarchy: Sendable {
     }
 
     /// Files and values; those of swap exist on some kernels only.
-    private func settings(_ limits: GroupLimits) -> [(file: String, value: String, isNeeded: Bool)] {
+    private func settings(
+        _ limits: GroupLimits, _ controllers: Set<GroupController>
+    ) -> [(file: String, value: String, isNeeded: Bool)] {
         /// Microseconds in which a group may use its share of CPU time: the kernel's own default.
         let period: UInt64 = 100_000
         let (quota, isBeyond) = max(limits.cpuPercent, 1).multipliedReportingOverflow(by: period / 100)

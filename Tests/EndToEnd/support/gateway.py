@@ -99,6 +99,12 @@ class Gateway:
         return command + FLAGS + self.flags
 
     def start(self):
+        self.spawn()
+        wait_until(self._is_up, READY_SECONDS, f"the gateway serves; its log: {self.log_path}")
+        return self
+
+    def spawn(self):
+        """Starts it, and does not wait until it serves."""
         self.port, self.admin_port = free_port(), free_port()
         environment = {key: value for key, value in os.environ.items() if not key.startswith("MCP_GATEWAY_")}
         with open(self.log_path, "ab") as log:
@@ -106,8 +112,6 @@ class Gateway:
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env=environment | self.environment, **self.user,
             )  # fmt: skip
-        wait_until(self._is_up, READY_SECONDS, f"the gateway serves; its log: {self.log_path}")
-        return self
 
     def _is_up(self):
         assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}:\n{self.log[-3000:]}"

@@ -46,23 +46,46 @@ struct GroupHierarchy: Sendable {
     func prepared() -> GroupHierarchy? {
         guard isUnified else { return makeBase() ? self : nil }
         for directory in [own] + above {
-            var candidate = self
-            candidate.place = directory
-            candidate.controllers = Self.controllers(of: directory)
-            guard !candidate.controllers.isEmpty else { continue }
-            if directory == own { enableControllers(candidate.controllers) }
-            candidate.delegate(directory, candidate.controllers)
-            guard candidate.makeBase() else { continue }
-            candidate.controllers.formIntersection(Self.controllers(of: candidate.base))
-            if !candidate.controllers.isEmpty {
+            if let made = prepared(at: directory) { return made }
+        }
+        var bare = self
+        bare.controllers = []
+        return bare.makeBase() ? bare : nil
+    }
+
+    private func prepared(at directory: String) -> GroupHierarchy? {
+        let given = Self.controllers(of: directory)
+        guard !given.isEmpty, directory != own || vacate() else { return nil }
+        var candidate = self
+        candidate.place = directory
+        candidate.controllers = given
+        delegate(directory, given)
+        if candidate.makeBase() {
+            candidate.controllers = Self.controllers(of: candidate.base)
+            // Of any other type, it is part of a group whose processes share their limits.
+            let type = GroupFile.text("\(candidate.base)/cgroup.type").filter { !$0.isWhitespace }
+            if !candidate.controllers.isEmpty, type.isEmpty || type == "domain" {
                 candidate.delegate(candidate.base, candidate.controllers)
                 return candidate
             }
             rmdir(candidate.base)
         }
-        var bare = self
-        bare.controllers = []
-        return bare.makeBase() ? bare : nil
+        candidate.controllers = given
+        if directory == own { candidate.leave() }
+        return nil
+    }
+
+    /// Moves the gateway one down where it is alone in its group. False when the group keeps processes, and so may
+    /// give nothing away; the root of all, which has no type, may always.
+    private func vacate() -> Bool {
+        guard Files.exists("\(own)/cgroup.type") else { return true }
+        let members = GroupFile.text("\(own)/cgroup.procs").split(separator: "\n")
+        if members.isEmpty { return true }
+        guard members.count == 1, members.first == "\(getpid())", mkdir(leaf, 0o755) == 0 || errno == EEXIST
+        else { return false }
+        if GroupFile.write("0", to: "\(leaf)/cgroup.procs") { return true }
+        rmdir(leaf)
+        return false
     }
 
     /// The groups around the gateway's own, the nearest first.
@@ -106,32 +129,19 @@ struct GroupHierarchy: Sendable {
     func leave() {
         guard Files.isDirectory(leaf) else { return }
         // Processes cannot come back to a unified group that gives controllers away.
-        if isUnified {
-            for controller in controllers {
-                _ = GroupFile.write("-\(controller.rawValue)", to: "\(own)/cgroup.subtree_control")
-            }
-        }
+        let names = controllers.map { "-\($0.rawValue)" }.sorted().joined(separator: " ")
+        if isUnified { _ = GroupFile.write(names, to: "\(own)/cgroup.subtree_control") }
         _ = GroupFile.write("0", to: "\(own)/cgroup.procs")
         rmdir(leaf)
     }
 
-    private func enableControllers(_ controllers: Set<GroupController>) {
-        guard !delegate(own, controllers) else { return }
-        let members = GroupFile.text("\(own)/cgroup.procs").split(separator: "\n")
-        guard members.count == 1, members.first == "\(getpid())" else { return }
-        guard mkdir(leaf, 0o755) == 0 || errno == EEXIST, GroupFile.write("0", to: "\(leaf)/cgroup.procs")
-        else { return }
-        guard !delegate(own, controllers) else { return }
-        _ = GroupFile.write("0", to: "\(own)/cgroup.procs")
-        rmdir(leaf)
-    }
-
-    /// Lets the groups below `directory` have limits: one by one, since a write of several is refused as a whole.
-    @discardableResult
-    private func delegate(_ directory: String, _ controllers: Set<GroupController>) -> Bool {
-        guard isUnified else { return true }
-        return controllers.reduce(true) { soFar, controller in
-            GroupFile.write("+\(controller.rawValue)", to: "\(directory)/cgroup.subtree_control") && soFar
+    /// Lets the groups below `directory` have limits. CPU time cannot be given away while a real-time process runs;
+    /// the rest can.
+    private func delegate(_ directory: String, _ controllers: Set<GroupController>) {
+        guard isUnified else { return }
+        for wanted in [controllers, controllers.subtracting([.cpu])] where !wanted.isEmpty {
+            let names = wanted.map { "+\($0.rawValue)" }.sorted().joined(separator: " ")
+            if GroupFile.write(names, to: "\(directory)/cgroup.subtree_control") { return }
         }
     }
 
@@ -169,7 +179,7 @@ struct GroupHierarchy: Sendable {
     }
 
     /// Files and values; those of swap exist on some kernels only.
-    private func settings(
+    func settings(
         _ limits: GroupLimits, _ controllers: Set<GroupController>
     ) -> [(file: String, value: String, isNeeded: Bool)] {
         /// Microseconds in which a group may use its share of CPU time: the kernel's own default.

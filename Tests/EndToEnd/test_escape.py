@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,7 @@ def full(scratch):
 
         def make(who):
             gateway = stack.enter_context(start(scratch, who, "none" if who == "root" else "host"))
-            good = stack.enter_context(gateway.create({"good": fixture(new_mark())}))
+            good = stack.enter_context(gateway.create({"good": fixture(new_mark())}, timeout=3600))
             with gateway.create({"warm": fixture(new_mark())}):
                 pass
             return gateway, good
@@ -224,15 +225,16 @@ def is_met(sandbox, *limits):
 
 
 def has_worked(mark):
-    """The processes of a mark have used CPU time worth speaking of."""
-    ticks = 0
+    """The processes of a mark have used CPU time worth speaking of, or written more than a pipe holds."""
+    ticks = written = 0
     for pid in processes.with_mark(mark):
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
+            written += int(Path(f"/proc/{pid}/io").read_text().split("wchar: ")[1].split()[0])
         except (OSError, IndexError):
             pass
-    return ticks >= 0.1 * os.sysconf("SC_CLK_TCK")
+    return ticks >= 0.1 * os.sysconf("SC_CLK_TCK") or written > 200_000
 
 
 @pytest.mark.parametrize("who, kind", BOMBINGS, ids=map(run_name, BOMBINGS))
@@ -263,6 +265,31 @@ def test_what_it_takes_is_bounded_and_neighbours_are_answered(full, who, kind):
     wait_until(
         lambda: not differences(before, census(gateway)), 10, f"no difference: {differences(before, census(gateway))}"
     )
+
+
+def test_a_server_that_asks_and_does_not_read_the_answers_is_ended(full):
+    """They would wait in the gateway, more and more of them."""
+    gateway, good = full("root" if IS_ROOT else "user")
+    with gateway.create({"bad": escaping(new_mark())}) as bad:
+        assert do(bad, "flood", kind="deaf") == {"began": True}
+        wait_until(lambda: bad.server("bad")["restarts"] >= 1, 30, "it was ended")
+        assert "does not read its input" in bad.server("bad")["lastError"]
+        assert good.text("good_add", {"a": 2, "b": 3}) == "5"
+
+
+def test_what_nobody_asked_for_does_not_hold_up_others(full):
+    """A server that floods is read so much a second, however much it says: the gateway has time for its neighbours."""
+    gateway, good = full("root" if IS_ROOT else "user")
+    with gateway.create({"bad": escaping(new_mark())}) as bad:
+        do(bad, "flood", kind="answers")
+        before = gateway.metric("server_stray_answers_total")
+        wait_until(lambda: gateway.metric("server_stray_answers_total") > before + 4000, 30, "it floods")
+        began, count = time.monotonic(), gateway.metric("server_stray_answers_total")
+        while time.monotonic() < began + 2:
+            assert good.text("good_add", {"a": 2, "b": 3}) == "5"
+        seen = gateway.metric("server_stray_answers_total") - count
+        # One read may bring 64 KiB more than there was credit for.
+        assert seen <= 4000 * (time.monotonic() - began) + 2000, seen
 
 
 @needs_root

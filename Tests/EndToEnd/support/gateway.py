@@ -26,7 +26,7 @@ CHECKED = ("--check", FIXTURE.parent / "schema.py")
 CHECKED += tuple(FIXTURE.parent / f"schema/{file.name}" for file in sorted((HERE / "fixture/schema").glob("*.json")))
 READY_SECONDS = 20
 GIVEN_PORTS = set()
-# Of every instance: MCP_GATEWAY_E2E_FLAGS="--poller io_uring" Tests/EndToEnd/run
+# Of every instance: MCP_GATEWAY_E2E_FLAGS="--poller epoll" Tests/EndToEnd/run
 FLAGS = os.environ.get("MCP_GATEWAY_E2E_FLAGS", "").split()
 
 

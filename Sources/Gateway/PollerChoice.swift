@@ -9,23 +9,23 @@ public enum PollerChoice: String, Sendable, CaseIterable {
     case epoll
     case uring = "io_uring"
 
-    /// What the loops use.
+    /// What `loops` loops use.
     /// - Throws: why this host does not let us use what was asked for, in words for the operator.
-    public func backend() throws(PollerRefusal) -> Loop.Backend {
+    public func backend(loops: Int) throws(PollerRefusal) -> Loop.Backend {
         switch self {
         case .epoll: return .epoll
-        case .auto: return Self.uringRefusal == nil ? .uring : .epoll
+        case .auto: return Self.uringRefusal(loops: loops) == nil ? .uring : .epoll
         case .uring:
-            if let refusal = Self.uringRefusal { throw refusal }
+            if let refusal = Self.uringRefusal(loops: loops) { throw refusal }
             return .uring
         }
     }
 
-    /// Nil when this host lets us use io_uring.
-    public static var uringRefusal: PollerRefusal? {
+    /// Nil when this host lets `loops` loops use io_uring.
+    public static func uringRefusal(loops: Int) -> PollerRefusal? {
         let name = Loop.Backend.uring.rawValue
         do throws(Errno) {
-            try Loop.Backend.uring.check()
+            try Loop.Backend.uring.check(loops: loops)
             return nil
         } catch {
             switch error.code {
@@ -35,6 +35,10 @@ public enum PollerChoice: String, Sendable, CaseIterable {
                 return PollerRefusal(
                     "\(name) is forbidden here: by the sysctl kernel.io_uring_disabled, or by the seccomp"
                         + " filter of a container.")
+            case ENOMEM:
+                return PollerRefusal(
+                    "\(name) needs more locked memory than this user may have, some 128 KiB for each loop: raise"
+                        + " RLIMIT_MEMLOCK (ulimit -l; LimitMEMLOCK= of a unit).")
             default: return PollerRefusal("\(error)")
             }
         }

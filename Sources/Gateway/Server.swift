@@ -20,7 +20,7 @@ public enum GatewayServer {
         _ configuration: GatewayConfiguration, catalog: ServerCatalog, reload: Reload
     ) throws -> Int32 {
         let signals = blockSignals()
-        let backend = try configuration.poller.backend()
+        let backend = try configuration.poller.backend(loops: loopCount(configuration))
         let sockets = try Listeners.open(configuration)
         let workshop = try Launch.workshop(configuration)
         let loops = startLoops(configuration, backend)
@@ -104,12 +104,16 @@ public enum GatewayServer {
         var cpu: Int?
     }
 
+    private static func loopCount(_ configuration: GatewayConfiguration) -> Int {
+        configuration.workers > 0 ? configuration.workers : max(CPUSet.allowed.count, 1)
+    }
+
     /// A loop for each core that we may use; each is pinned to its core when it has one of its own.
     private static func startLoops(
         _ configuration: GatewayConfiguration, _ backend: Loop.Backend
     ) -> [RunningLoop] {
         let cores = CPUSet.allowed
-        let count = configuration.workers > 0 ? configuration.workers : max(cores.count, 1)
+        let count = loopCount(configuration)
         return (0..<count).map { index in
             let cpu = count <= cores.count ? cores[index] : nil
             let mailbox = LoopThread.start(index: index, cpu: cpu, backend: backend) { _ in }

@@ -4,6 +4,8 @@ Every other file runs with either: MCP_GATEWAY_E2E_FLAGS="--poller epoll" Tests/
 
 import ctypes
 import json
+import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -116,6 +118,34 @@ def test_a_kernel_that_refuses_is_named(scratch):
     assert "kernel.io_uring_disabled" in reply.stderr
     assert json.loads(run_refused("version", "--json").stdout)["poller"] == "epoll"
     assert "io_uring is forbidden here" in run_refused("doctor").stdout
+
+
+def test_a_kernel_that_refuses_is_served_over_epoll(own_gateway):
+    """Unless io_uring was asked for by name."""
+    gateway = own_gateway(preexec=refuse_rings)
+    assert rings(gateway.pid) == 0
+    assert "poller=epoll" in gateway.log
+
+
+@needs_io_uring
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_too_little_locked_memory_is_named():
+    """As an ordinary user, whose rings count; the loops of all cores must fit."""
+
+    def with_little():
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (65_536, 65_536))
+        os.setgroups([])
+        os.setresgid(65_534, 65_534, 65_534)
+        os.setresuid(65_534, 65_534, 65_534)
+
+    found = subprocess.run([BINARY, "doctor"], capture_output=True, text=True, timeout=30, preexec_fn=with_little)
+    assert "RLIMIT_MEMLOCK" in found.stdout
+
+
+@needs_io_uring
+def test_it_is_the_default_and_can_be_declined(own_gateway):
+    assert rings(own_gateway().pid) > 0
+    assert rings(own_gateway(flags=["--poller", "epoll"]).pid) == 0
 
 
 def test_the_setting_is_checked(scratch):

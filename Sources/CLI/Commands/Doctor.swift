@@ -1,6 +1,7 @@
 import ArgumentParser
 import Gateway
 import Sandbox
+import System
 import Wire
 
 /// `doctor`: what this host can and cannot do, and what to install.
@@ -43,7 +44,8 @@ struct Doctor: ParsableCommand {
     private static var poller: HostReport.Check {
         return HostReport.Check(
             name: "poller", ok: true,
-            detail: PollerChoice.uringRefusal.map { "epoll; \($0)" } ?? "io_uring")
+            detail: PollerChoice.uringRefusal(loops: max(CPUSet.allowed.count, 1)).map { "epoll; \($0)" }
+                ?? "io_uring")
     }
 
     private static func object(_ check: HostReport.Check) -> JSONValue {

@@ -32,7 +32,7 @@ struct Version: ParsableCommand {
 
     /// Those that this host has, the default first.
     private static var pollers: String {
-        PollerChoice.uringRefusal == nil ? "io_uring, epoll" : "epoll"
+        PollerChoice.uringRefusal(loops: 1) == nil ? "io_uring, epoll" : "epoll"
     }
 
     private static var compiler: String {

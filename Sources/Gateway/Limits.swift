@@ -23,6 +23,8 @@ public enum Limits {
 
     /// Bytes of one line from a child: larger results answer with an error, for that call alone.
     public static let childLineBytes = 32 * 1024 * 1024
+    /// Bytes from which on a line leaves by reference to its own memory: below, to copy it costs less.
+    public static let lentLineBytes = 64 * 1024
     /// Bytes that may wait for a child which does not read its input, or that a remote server has not answered; more
     /// calls are refused as busy.
     public static let childInputBytes = 8 * 1024 * 1024

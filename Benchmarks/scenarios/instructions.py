@@ -25,7 +25,8 @@ class Instructions(Scenario):
         "Counted by callgrind over calls on open connections, one call at a time, after a warm-up; the least noisy "
         "figure of all, since neither the machine nor its load changes it. The kernel's part is not in it. What runs "
         "is a copy of the binary without debug information, which valgrind cannot read, and servers run without "
-        "jails: valgrind up to 3.19 knows no pidfds, so a preloaded library gives the gateway plain forks instead."
+        "jails: valgrind up to 3.19 knows no pidfds, so a preloaded library gives the gateway plain forks instead, "
+        "and neither does it know io_uring."
     )
     columns = (Column("calls", "calls", 0), Column("instructions", "instructions/call", 0))
     primary, primary_title = "instructions", "user instructions per call"
@@ -43,7 +44,7 @@ class Instructions(Scenario):
 
         ours = [
             Gateway(name, f"{era} requests", sandboxes=4, era=era, isolation="none", binary=stripped,
-                    wrapper=traced(name), environment=environment)
+                    wrapper=traced(name), environment=environment, poller="epoll")
             for name, era in (("gateway_instructions", "legacy"), ("gateway_instructions_modern", "modern"))
         ]  # fmt: skip
         anchors, missing = installed(

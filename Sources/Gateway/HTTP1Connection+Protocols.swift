@@ -19,6 +19,10 @@ extension HTTP1Connection {
         switch HTTP2Preface.sniff(isFirst ? bytes : inbox.bytes) {
         case .http1:
             isFresh = false
+            if filter == nil, HTTP2Preface.isNeither(isFirst ? bytes : inbox.bytes) {
+                refuseBothVersions()
+                return true
+            }
             guard !isFirst else { return false }
             processInbox()
         case .needMore:
@@ -32,6 +36,13 @@ extension HTTP1Connection {
             becomeHTTP2()
         }
         return true
+    }
+
+    private func refuseBothVersions() {
+        state.counters.refused &+= 1
+        keepAlive = false
+        outbox.append(HTTP2Preface.farewell)
+        linger()
     }
 
     private func startTLS(_ context: TLSContext, _ bytes: UnsafeRawBufferPointer) -> Bool {

@@ -203,7 +203,7 @@ final class HTTP1Connection: ClientConnection {
 
     /// Sends what waits, then closes our side and reads on for a moment: closing a socket with unread bytes
     /// would reset it, and the peer would lose the answer.
-    private func linger() {
+    func linger() {
         phase = .lingering
         deadline = state.loop.now.advanced(milliseconds: Limits.lingerSeconds * 1000)
         inbox.removeAll()

@@ -35,6 +35,8 @@ final class SandboxHome: TimerTarget {
     var subscribings: [Subscribing] = []
     /// Bytes of events that sessions keep for clients that come back.
     var replayBytes = 0
+    /// Bytes of long answers that wait for clients to read them.
+    let outgoing = Tally()
     /// Seals what clients carry from one request to the next.
     let seal: StateSeal
     var parking: Parking

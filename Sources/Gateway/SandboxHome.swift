@@ -235,6 +235,19 @@ final class SandboxHome: TimerTarget {
         remaining.step()
     }
 
+    /// Nothing runs any more, and nobody finds the sandbox: what is in it and refers to it is let go of, since objects
+    /// that refer to one another would never be freed.
+    func dissolve() {
+        backends = []
+        leaving = []
+        streams = []
+        oldSessions = [:]
+        audiences = [:]
+        subscribings = []
+        state.loop.cancel(changesTimer)
+        state.loop.cancel(bridgeTimer)
+    }
+
     /// Open streams end gracefully; their clients come back or learn that the sandbox is gone.
     func endStreams() {
         for stream in streams { end(stream) }

@@ -2,11 +2,13 @@
 # make test     every test, unit to end to end
 # make build    release build: .build/release/mcp-gateway
 # make bench    what a call costs, against the least possible and nginx
+# make soak     an hour of mixed load: memory, descriptors and processes must be flat
 # make soak-kill  500 sudden deaths of the gateway at random moments: nothing may be left after the next start
 #                 (CYCLES=n, SEED=n)
+# make fuzz     ten minutes of guided fuzzing of every parser
 # make lint     check the format;  make format  mend it
 # make clean    remove everything that was built
-.PHONY: run test build bench soak-kill lint format clean
+.PHONY: run test build bench soak soak-kill fuzz lint format clean
 .DEFAULT_GOAL := build
 
 # The Swift runtime is linked in: the program runs on machines without a toolchain. The manifest is read anew so
@@ -28,6 +30,15 @@ bench:
 	@.ci/packages build run bench
 	@$(MAKE) --no-print-directory build
 	@Benchmarks/run
+
+soak:
+	@.ci/packages build run bench
+	@$(MAKE) --no-print-directory build
+	@Benchmarks/soak
+
+fuzz:
+	@.ci/packages build
+	@.ci/fuzz
 
 soak-kill:
 	@.ci/packages build run test

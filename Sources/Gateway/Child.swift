@@ -125,8 +125,7 @@ final class ChildOutput: ChildSource {
                 take(line)
             } else {
                 partial.append(line)
-                take(partial.bytes)
-                partial.removeAll()
+                takePartial()
             }
         }
         guard !rest.isEmpty, !isSkipping else { return }
@@ -144,6 +143,15 @@ final class ChildOutput: ChildSource {
 
     private func take(_ line: UnsafeRawBufferPointer) {
         link.received(line)
+    }
+
+    /// A long line leaves from where it was put together.
+    private func takePartial() {
+        guard partial.count >= Limits.lentLineBytes else {
+            take(partial.bytes)
+            return partial.removeAll()
+        }
+        state.loop.pool.lending(partial.take(tally: link.backend.home.outgoing)) { take($0) }
     }
 }
 

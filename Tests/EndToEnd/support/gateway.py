@@ -26,7 +26,7 @@ CHECKED = ("--check", FIXTURE.parent / "schema.py")
 CHECKED += tuple(FIXTURE.parent / f"schema/{file.name}" for file in sorted((HERE / "fixture/schema").glob("*.json")))
 READY_SECONDS = 20
 GIVEN_PORTS = set()
-# Of every instance: MCP_GATEWAY_E2E_FLAGS="--poller io_uring" Tests/EndToEnd/run
+# Of every instance: MCP_GATEWAY_E2E_FLAGS="--poller epoll" Tests/EndToEnd/run
 FLAGS = os.environ.get("MCP_GATEWAY_E2E_FLAGS", "").split()
 
 
@@ -63,14 +63,15 @@ def new_mark():
 class Gateway:
     """One running `mcp-gateway serve`, with two API keys: of alpha and of beta."""
 
-    def __init__(self, directory, config="", flags=(), environment=None, isolation="auto", user=None):
+    def __init__(self, directory, config="", flags=(), environment=None, isolation="auto", preexec=None,
+                 user=None):  # fmt: skip
         """`user` is who runs it; None is who runs the tests."""
         self.directory = Path(directory)
         self.state = self.directory / "state"
         self.log_path = self.directory / "gateway.log"
         self.keys = {name: "e2b_" + secrets.token_hex(20) for name in ("alpha", "beta")}
         self.config, self.flags, self.isolation = config, list(flags), isolation
-        self.environment = environment or {}
+        self.environment, self.preexec = environment or {}, preexec
         self.user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         self.process = None
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -110,7 +111,7 @@ class Gateway:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env=environment | self.environment, **self.user,
+                env=environment | self.environment, preexec_fn=self.preexec, **self.user,
             )  # fmt: skip
 
     def _is_up(self):

@@ -69,7 +69,7 @@ final class ChildVoice {
 /// One of a child's outputs: not read for a while when the child says too much unasked.
 class ChildSource: Source, TimerTarget {
     private let voice: ChildVoice
-    private let loop: Loop
+    fileprivate let loop: Loop
     private var pause = TimerID.none
 
     init(loop: Loop, _ voice: ChildVoice) {
@@ -151,7 +151,7 @@ final class ChildOutput: ChildSource {
             take(partial.bytes)
             return partial.removeAll()
         }
-        state.loop.pool.lending(partial.take(tally: link.backend.home.outgoing)) { take($0) }
+        loop.pool.lending(partial.take(tally: link.backend.home.outgoing)) { take($0) }
     }
 }
 

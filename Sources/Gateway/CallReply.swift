@@ -21,7 +21,8 @@ struct CallFailure {
 extension LoopState {
     /// The child's answer to `call`, which has been taken from the table.
     func reply(
-        _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer, server: Era
+        _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer, server: Era,
+        mayBeTask: Bool = false
     ) {
         if call.kind == .rest { return replyREST(call, envelope.pointee, line, server) }
         if call.isModern, call.bridged != nil, let asked = urlRequired(call, envelope.pointee, line) {
@@ -32,7 +33,8 @@ extension LoopState {
                 let response = try ResponseRewriter.rewrite(
                     line, envelope,
                     for: ResponseRewriter.Call(
-                        id: id, method: call.kind.method, isModern: call.isModern, server: server))
+                        id: id, method: call.kind.method, isModern: call.isModern, server: server,
+                        mayBeTask: mayBeTask))
                 send(call, status: response.httpStatus, count: response.body.count) {
                     response.body.write(into: &$0)
                 }
@@ -165,7 +167,8 @@ extension LoopState {
 
     /// `notifications/progress` of a child: the client that gave the token gets it back on its own stream.
     func progress(_ id: CallID, _ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard let call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
+        guard let call = calls[id] else { return backend.home.taskProgress(id, envelope, line) }
+        guard call.backend === backend, !call.token.isEmpty else { return }
         if call.isParked { return backend.home.parkedProgress(id, envelope, line) }
         if let bridged = call.bridged, bridged.request != nil, !bridged.isNews(line) { return }
         sendProgress(id, envelope, line)
@@ -363,7 +366,8 @@ extension Call.Kind {
         case .open(.discover): .discover
         case .list(let kind): kind.method
         case .level: .setLevel
-        case .task(let question, _): question.method
+        case .task(let question, _), .ofTask(let question): question.method
+        case .taskLook: .tasksGet
         case .watch: .subscribe
         }
     }

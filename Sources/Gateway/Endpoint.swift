@@ -137,7 +137,8 @@ extension SandboxHome {
         head.lines = Array("Mcp-Session-Id: ".utf8) + sealed + [13, 10]
         respond(request, head) {
             state.shared.answers.initialize(
-                id: request.rawID, revision: revision, subscribes: mayWatch, into: &$0)
+                id: request.rawID, revision: revision, subscribes: mayWatch, tasks: taskOffer(.legacy),
+                into: &$0)
         }
     }
 

@@ -73,7 +73,8 @@ extension SandboxHome {
         streams.append(stream)
         respond(request, .ok) {
             state.shared.answers.initialize(
-                id: request.rawID, revision: revision, subscribes: mayWatch, into: &$0)
+                id: request.rawID, revision: revision, subscribes: mayWatch, tasks: taskOffer(.legacy),
+                into: &$0)
         }
     }
 

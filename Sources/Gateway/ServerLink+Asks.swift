@@ -21,7 +21,13 @@ extension ServerLink {
             }
         }
         if let call { return bring(ask, id, to: CallID(value: subject(call))) }
-        let candidates = (holder.map { [$0] } ?? clientCalls) + ghosts.keys
+        if let task = relayed(ask) {
+            guard let follower = follower(of: task) else {
+                return tell(.serverFailed("the client does not wait for the result of this task"), id)
+            }
+            return bring(ask, id, to: follower)
+        }
+        let candidates = (holder.map { [$0] + followers } ?? clientCalls) + ghosts.keys
         switch Attribution.of(leasedTo: nil, inFlight: candidates) {
         case .call(let call): bring(ask, id, to: CallID(value: call))
         case .unsolicited: answerUnsolicited(ask, id)
@@ -53,7 +59,24 @@ extension ServerLink {
         let (backend, process) = (backend, incarnation)
         return state.calls.ids {
             !$0.isOwn && $0.backend === backend && $0.incarnation == process && $0.held == nil
+                && $0.kind.mayAsk
         }.map(\.value)
+    }
+
+    /// The task that asks, where it is one that its client follows itself.
+    private func relayed(_ ask: Ask) -> RelayedTasks.Place? {
+        guard !backend.home.relayedTasks.isEmpty, let id = ask.relatedTask else { return nil }
+        let place = RelayedTasks.Place(server: backend.index, process: incarnation, id: id)
+        return backend.home.relayedTasks[place] == nil ? nil : place
+    }
+
+    /// The `tasks/result` on whose stream a task asks.
+    private func follower(of task: RelayedTasks.Place) -> CallID? {
+        followers.map { CallID(value: $0) }.first { state.calls[$0]?.task?.place == task }
+    }
+
+    private var followers: [UInt64] {
+        clientCalls.filter { state.calls[CallID(value: $0)]?.kind == .ofTask(.result) }
     }
 
     func bring(_ ask: Ask, _ id: UnsafeRawBufferPointer, to call: CallID) {
@@ -85,7 +108,8 @@ extension ServerLink {
         }
         let isSent = state.say(callID) {
             ask.writeRequest(
-                id: pushed, revision: session.revision, elicitationID: Identifiers.uuid(), into: &$0)
+                id: pushed, revision: session.revision, elicitationID: Identifiers.uuid(),
+                task: call.task?.exposed ?? [], into: &$0)
         }
         guard isSent else {
             pushed.withUnsafeBytes { _ = session.pushes.take($0) }

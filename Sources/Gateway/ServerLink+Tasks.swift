@@ -11,6 +11,7 @@ extension ServerLink {
         _ task: TaskCall, _ id: CallID, _ call: Call, _ envelope: UnsafePointer<Envelope>,
         _ line: UnsafeRawBufferPointer
     ) -> Bool {
+        if task.stage == .offered || task.stage == .about { return relays(task, id, call, envelope, line) }
         if task.stage == .unaware {
             // The server has done nothing yet.
             guard TaskDriver.isDemanded(by: envelope.pointee, line), let request = task.request,

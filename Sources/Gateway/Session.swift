@@ -25,6 +25,9 @@ final class Session {
     /// What was said on its streams, for a client that comes back.
     var replay: Replay
 
+    /// Of a revision that does not know all kinds of content that there are.
+    let isOld: Bool
+
     /// The open GET stream. Nil when there is none.
     var stream: EventStream? {
         get { audience.stream }
@@ -39,6 +42,7 @@ final class Session {
         self.isResumable = isResumable && revision >= .v2025_03_26
         self.id = id
         self.revision = revision
+        isOld = revision < .v2025_06_18
         self.capabilities = capabilities
         self.audience = audience
         replay = Replay(tag: Array(String(UInt32.random(in: 1 ... .max), radix: 36).utf8))

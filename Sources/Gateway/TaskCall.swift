@@ -12,6 +12,10 @@ final class TaskCall: TimerTarget {
         case unaware
         /// It has been told, having refused without.
         case declared
+        /// The client follows the task itself, should there be one.
+        case offered
+        /// Not a call: a question of a client about the task at `place`.
+        case about
     }
 
     var stage: Stage
@@ -21,6 +25,9 @@ final class TaskCall: TimerTarget {
     var driver: TaskDriver?
     /// What the task waits for, by raw keys; nil until it is answered.
     var input: [[UInt8]: [UInt8]?] = [:]
+    /// Of a question: the task, and its id as the client knows it, a raw JSON string.
+    private(set) var place: RelayedTasks.Place?
+    private(set) var exposed: [UInt8] = []
     /// Progress notifications that were made of what the server says of its task.
     var steps = 0
     private var id = CallID.none
@@ -32,6 +39,17 @@ final class TaskCall: TimerTarget {
         self.stage = stage
         self.request = request
     }
+
+    /// A question about `place`.
+    init(_ place: RelayedTasks.Place, as exposed: UnsafeRawBufferPointer) {
+        stage = .about
+        request = nil
+        self.place = place
+        self.exposed = Array(exposed)
+    }
+
+    /// Its server (2026-07-28) is told that the client follows tasks.
+    var isDeclared: Bool { stage == .declared || stage == .offered || stage == .about }
 
     var isAsking: Bool { !input.isEmpty }
 

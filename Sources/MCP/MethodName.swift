@@ -99,7 +99,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
     public var isModernRequest: Bool {
         switch self {
         case .discover, .toolsList, .toolsCall, .promptsList, .promptsGet, .resourcesList, .resourcesRead,
-            .templatesList, .complete, .listen:
+            .templatesList, .complete, .listen, .tasksGet, .tasksUpdate, .tasksCancel:
             true
         default: false
         }
@@ -111,6 +111,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
         case .initialize, .ping, .toolsList, .toolsCall, .promptsList, .promptsGet, .resourcesList,
             .resourcesRead, .templatesList, .subscribe, .unsubscribe, .setLevel, .complete:
             revision.isHandshake
+        case .tasksGet, .tasksResult, .tasksList, .tasksCancel: revision == .v2025_11_25
         default: false
         }
     }
@@ -121,15 +122,19 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
         case .toolsCall, .promptsGet: .name
         case .resourcesRead, .subscribe, .unsubscribe: .uri
         case .complete: .reference
+        case .tasksGet, .tasksResult, .tasksUpdate, .tasksCancel: .task
         default: .none
         }
     }
 
-    public enum Target: Sendable { case none, name, uri, reference }
+    public enum Target: Sendable { case none, name, uri, reference, task }
 
     /// `Mcp-Name` has to mirror the target (2026-07-28, Streamable HTTP).
     public var requiresNameHeader: Bool {
-        self == .toolsCall || self == .promptsGet || self == .resourcesRead
+        switch self {
+        case .toolsCall, .promptsGet, .resourcesRead, .tasksGet, .tasksUpdate, .tasksCancel: true
+        default: false
+        }
     }
 
     private static func first(_ bytes: UnsafeRawBufferPointer, _ one: MethodName) -> MethodName {

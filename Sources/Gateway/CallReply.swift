@@ -169,7 +169,12 @@ extension LoopState {
     func progress(_ id: CallID, _ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         guard let call = calls[id] else { return backend.home.taskProgress(id, envelope, line) }
         guard call.backend === backend, !call.token.isEmpty else { return }
-        if call.isParked { return backend.home.parkedProgress(id, envelope, line) }
+        if let task = call.task, task.isDriven, !task.progress.isNews(line) { return }
+        pass(progress: id, call, envelope, line)
+    }
+
+    func pass(progress id: CallID, _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        if call.isParked { return call.backend.home.parkedProgress(id, envelope, line) }
         if let bridged = call.bridged, bridged.request != nil, !bridged.isNews(line) { return }
         sendProgress(id, envelope, line)
     }

@@ -258,6 +258,7 @@ final class ChildLink: ServerLink, TimerTarget {
         doubts.removeAll()
         ghosts = [:]
         hasAsked = false
+        namesTasks = false
         state.counters.childExits &+= 1
         state.counters.childrenAlive &-= 1
         ended.close()

@@ -22,12 +22,13 @@ extension ServerLink {
         }
         if let call { return bring(ask, id, to: CallID(value: subject(call))) }
         if let task = relayed(ask) {
+            namesTasks = true
             guard let follower = follower(of: task) else {
                 return tell(.serverFailed("the client does not wait for the result of this task"), id)
             }
             return bring(ask, id, to: follower)
         }
-        let candidates = (holder.map { [$0] + followers } ?? clientCalls) + ghosts.keys
+        let candidates = (holder.map { [$0] } ?? clientCalls) + (namesTasks ? [] : followers) + ghosts.keys
         switch Attribution.of(leasedTo: nil, inFlight: candidates) {
         case .call(let call): bring(ask, id, to: CallID(value: call))
         case .unsolicited: answerUnsolicited(ask, id)
@@ -54,12 +55,14 @@ extension ServerLink {
         return backend.leases.holder(of: slot)
     }
 
-    /// Calls of clients that this process works on.
-    var clientCalls: [UInt64] {
+    /// Calls of clients that this process works on. Questions about tasks are none.
+    var clientCalls: [UInt64] { calls { !$0.kind.isOfTask } }
+
+    private func calls(where condition: (borrowing Call) -> Bool) -> [UInt64] {
         let (backend, process) = (backend, incarnation)
         return state.calls.ids {
             !$0.isOwn && $0.backend === backend && $0.incarnation == process && $0.held == nil
-                && $0.kind.mayAsk
+                && condition($0)
         }.map(\.value)
     }
 
@@ -75,9 +78,7 @@ extension ServerLink {
         followers.map { CallID(value: $0) }.first { state.calls[$0]?.task?.place == task }
     }
 
-    private var followers: [UInt64] {
-        clientCalls.filter { state.calls[CallID(value: $0)]?.kind == .ofTask(.result) }
-    }
+    private var followers: [UInt64] { calls { $0.kind == .ofTask(.result) } }
 
     func bring(_ ask: Ask, _ id: UnsafeRawBufferPointer, to call: CallID) {
         hasAsked = true
@@ -184,7 +185,7 @@ extension ServerLink {
     /// `notifications/cancelled` of the server: it takes a request of its own back, often because people are slow.
     func withdrew(_ id: UnsafeRawBufferPointer) {
         guard !id.isEmpty, !doubts.withdrew(id: id) else { return }
-        for call in clientCalls {
+        for call in clientCalls + followers {
             guard let asked = state.calls[CallID(value: call)] else { continue }
             if asked.isParked { backend.home.parking.withdrew(call, id: id) }
             guard let session = asked.session else { continue }

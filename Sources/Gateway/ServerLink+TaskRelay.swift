@@ -73,10 +73,5 @@ extension ServerLink {
 }
 
 extension Call.Kind {
-    /// Whether a server asks its client for such a call. What is asked about a task is answered at once, but for its
-    /// result.
-    var mayAsk: Bool {
-        if case .ofTask(let question) = self { return question == .result }
-        return true
-    }
+    var isOfTask: Bool { if case .ofTask = self { true } else { false } }
 }

@@ -38,6 +38,8 @@ class ServerLink {
     final var doubts = Doubts()
     /// Calls that were called off and have no answer: the server may still be at them. When that was.
     final var ghosts: [UInt64: Instant] = [:]
+    /// What it asks for a task, it asks in the task's name, as 2025-11-25 demands: all else is asked for a call.
+    final var namesTasks = false
     /// It has asked a client.
     final var hasAsked = false
     /// What of its log is wanted (older era).

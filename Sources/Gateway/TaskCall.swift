@@ -28,8 +28,7 @@ final class TaskCall: TimerTarget {
     /// Of a question: the task, and its id as the client knows it, a raw JSON string.
     private(set) var place: RelayedTasks.Place?
     private(set) var exposed: [UInt8] = []
-    /// Progress notifications that were made of what the server says of its task.
-    var steps = 0
+    var progress = TaskProgress()
     private var id = CallID.none
     /// Of the link; not a weak reference, which would slow every retain of a link on the call path.
     private var incarnation: UInt32 = 0
@@ -50,6 +49,9 @@ final class TaskCall: TimerTarget {
 
     /// Its server (2026-07-28) is told that the client follows tasks.
     var isDeclared: Bool { stage == .declared || stage == .offered || stage == .about }
+
+    /// The gateway looks after the task, should there be one.
+    var isDriven: Bool { stage != .offered && stage != .about }
 
     var isAsking: Bool { !input.isEmpty }
 

@@ -204,7 +204,9 @@ class Hosted(Remote):
         begin_stream(handler)
         self.pass_on(handler, said, ident)
         with self.lock:
-            del self.waiting[ident]
+            # The id may be in use again.
+            if self.waiting.get(ident) is said:
+                del self.waiting[ident]
 
     def pass_on(self, handler, said, ident):
         while not self.stopping.is_set():

@@ -83,12 +83,12 @@ extension SandboxHome {
 
     // MARK: Sessions (2025-11-25 and earlier)
 
-    /// A session by its id. One that this process does not know but whose seal is this sandbox's comes back to
-    /// life: clients outlive a restart of the gateway.
+    /// A session by its id. One that was forgotten, as it was idle and had nothing to lose, comes back to life by its
+    /// seal.
     func find(_ id: UnsafeRawBufferPointer) -> Session? {
         if let session = sessions.find(id) { return session }
-        guard !sessions.hasEnded(id),
-            let opened = self.id.withRawUTF8({ SessionID(opening: id, key: sessionKey, sandbox: $0) })
+        guard let opened = self.id.withRawUTF8({ SessionID(opening: id, key: sessionKey, sandbox: $0) }),
+            sessions.mayReturn(id, opened)
         else { return nil }
         let session = Session(
             id: Array(id), revision: opened.revision, capabilities: opened.capabilities,
@@ -98,7 +98,16 @@ extension SandboxHome {
     }
 
     private func insert(_ session: Session) {
-        if let evicted = sessions.insert(session) { leave(evicted.audience) }
+        if let evicted = sessions.insert(session) { forget(evicted) }
+    }
+
+    /// The session has left the table, not by its client's wish.
+    func forget(_ session: Session) {
+        let name = session.audience.name
+        let hasToLose =
+            session.logLevel != nil || watches.has(name) || !relayedTasks.of(session: name).isEmpty
+        if hasToLose { sessions.end(session) }
+        leave(session.audience)
     }
 
     /// The rules that every legacy message but `initialize` is under (Streamable HTTP §Session Management).

@@ -256,7 +256,7 @@ final class SandboxHome: TimerTarget {
             stream.nextComment = now.advanced(milliseconds: Limits.keepAliveSeconds * 1000)
             state.sendComment(stream.exchange)
         }
-        for session in sessions.expire(now) { leave(session.audience) }
+        for session in sessions.expire(now) { forget(session) }
         if replayBytes > 0 { replayBytes = sessions.expireEvents(now) }
         tickWatches(now)
         tickOldSessions(now)

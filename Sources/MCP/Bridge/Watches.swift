@@ -58,6 +58,9 @@ public struct Watches: Sendable {
         return .watching(isFirst ? .subscribe(server: server, uri: uri) : nil)
     }
 
+    /// Whether a client watches anything.
+    public func has(_ client: UInt64) -> Bool { byClient[client]?.isEmpty == false }
+
     public mutating func unwatch(_ client: UInt64, server: Int, uri: String, now: Instant) {
         drop(client, Place(server: server, uri: uri), now)
     }

@@ -105,9 +105,24 @@ extension SandboxHome {
     func forget(_ session: Session) {
         let name = session.audience.name
         let hasToLose =
-            session.logLevel != nil || watches.has(name) || !relayedTasks.of(session: name).isEmpty
-        if hasToLose { sessions.end(session) }
+            session.logLevel != nil || session.pushes.count > 0 || watches.has(name)
+            || !relayedTasks.of(session: name).isEmpty
+        if hasToLose {
+            sessions.end(session)
+            endCalls(of: session)
+        }
         leave(session.audience)
+    }
+
+    /// Nobody can answer what they may ask any more.
+    func endCalls(of session: Session) {
+        for id in state.calls.ids(where: { $0.session === session }) {
+            guard let call = state.calls[id] else { continue }
+            state.finishCancelled(id, reason: "\"the client's session has ended\"")
+            state.reply(
+                call,
+                failure: CallFailure(rest: .internal, code: -32800, message: "The session has ended."))
+        }
     }
 
     /// The rules that every legacy message but `initialize` is under (Streamable HTTP §Session Management).
@@ -158,6 +173,7 @@ extension SandboxHome {
         let session = inbound.value(.mcpSessionID).flatMap { find($0) }
         withSession(inbound, session, RoutingHeaders(), id: nil) { session in
             if let stream = session.stream { end(stream) }
+            endCalls(of: session)
             leave(session.audience)
             sessions.end(session)
             state.answer(inbound.exchange, AnswerHead(status: 200, contentType: nil), [])

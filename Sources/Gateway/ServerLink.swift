@@ -207,7 +207,9 @@ extension ServerLink {
                 state.say(call) { Pushes.writeCancelled(pushed, into: &$0) }
             }
         }
-        backend.watchForMissedClient(call, envelope.pointee, line, of: era)
+        if let failure = backend.watchForMissedClient(call, envelope.pointee, line, of: era) {
+            return state.reply(call, failure)
+        }
         state.reply(call, envelope, line, server: era, mayBeTask: call.task?.stage == .offered)
     }
 

@@ -68,9 +68,14 @@ extension ServerLink {
 
     /// The task that asks, where it is one that its client follows itself.
     private func relayed(_ ask: Ask) -> RelayedTasks.Place? {
-        guard !backend.home.relayedTasks.isEmpty, let id = ask.relatedTask else { return nil }
-        let place = RelayedTasks.Place(server: backend.index, process: incarnation, id: id)
-        return backend.home.relayedTasks[place] == nil ? nil : place
+        ask.params.withUnsafeBytes { relayedTask($0)?.place }
+    }
+
+    /// The task that a message is about, as its params say.
+    func relayedTask(_ params: UnsafeRawBufferPointer) -> RelayedTasks.Entry? {
+        guard !backend.home.relayedTasks.isEmpty, let id = TaskRewriter.related(params) else { return nil }
+        return backend.home.relayedTasks[
+            RelayedTasks.Place(server: backend.index, process: incarnation, id: id)]
     }
 
     /// The `tasks/result` on whose stream a task asks.

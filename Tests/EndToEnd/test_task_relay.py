@@ -4,13 +4,14 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
 from support import processes
-from support.gateway import CHECKED, Gateway, fixture, new_mark
+from support.gateway import CHECKED, HERE, VENVS, Gateway, fixture, free_port, new_mark
 from support.mcp import META, RPCError, text_of
-from support.remote import Hosted
+from support.remote import Hosted, is_open
 from support.waiting import wait_until
 
 FORM = {"elicitation": {}}
@@ -355,3 +356,44 @@ def test_a_session_at_a_server_of_the_extension(new):
         assert client.text("fix_slow", {"steps": 1}) == "1 slow steps"
         call = {"name": "fix_slow", "arguments": {"steps": 1}, "task": {"ttl": 1}}
         refused(client, "tools/call", call, -32601)
+
+
+# ------------------------------------------------------------------ the official SDK
+
+
+def follow(sandbox, *tools):
+    """What a client of the official SDK has seen of tasks."""
+    command = [VENVS / "sdk1/bin/python", HERE / "clients/use_sdk1_tasks.py", sandbox.url, sandbox.token, ",".join(tools)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_official_client_follows_tasks(old):
+    facts = follow(old, "fix_slow", "fix_slow_confirm", "fix_slow_forever")
+    assert json.loads(facts.pop("confirmed")) == {"action": "accept", "content": {"ok": True}}
+    assert facts == {
+        "mode": "optional", "states": ["working", "completed"], "result": "2 slow steps", "cancelled": "cancelled",
+        "listed": True, "followed": "1 slow steps",
+    }  # fmt: skip
+
+
+def test_the_official_client_follows_tasks_of_the_official_server(lenient, scratch):
+    port = free_port()
+    command = [VENVS / "sdk1/bin/python", HERE / "fixture/tasks_sdk.py", str(port)]
+    with open(scratch / "tasks-sdk.log", "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_until(lambda: process.poll() is not None or is_open(port), 60, "the server listens")
+        with lenient.create({"far": {"url": f"http://127.0.0.1:{port}/mcp/"}}) as sandbox:
+            sandbox.wait_state("far", "ready")
+            facts = follow(sandbox, "far_slow", "far_confirm", "far_forever")
+            assert facts == {
+                "mode": "optional", "states": ["working", "completed"], "result": "slow indeed",
+                "confirmed": "accept {'ok': True}", "cancelled": "cancelled", "listed": True, "followed": "slow indeed",
+            }  # fmt: skip
+            with sandbox.modern() as client:
+                assert client.text("far_slow") == "slow indeed"
+    finally:
+        process.kill()
+        process.wait(10)

@@ -3,7 +3,7 @@ import Wire
 
 @testable import MCP
 
-private let me = Implementation(name: "g", version: "1")
+private let me = Implementation(name: "g", title: "G", version: "1")
 
 private func list(_ kind: ListKind, _ items: String...) -> ItemList {
     var list = ItemList(kind)
@@ -19,7 +19,7 @@ private func items(_ kind: ListKind, _ catalog: ListCatalog, _ revision: Revisio
     return parsed["\(kind.member)"]?.arrayValue ?? []
 }
 
-private func keys(_ value: JSONValue?) -> Set<String> { Set(value?.objectValue?.keys.map { String($0) } ?? []) }
+private func keys(_ value: JSONValue?) -> Set<String> { Set(value?.objectValue?.map { "\($0.name)" } ?? []) }
 
 private let tool =
     #"{"name":"a","title":"A","icons":[],"inputSchema":{"type":"object"},"annotations":{},"outputSchema":{"type":"object"},"_meta":{},"description":"d"}"#
@@ -78,10 +78,10 @@ func olderPrompts() throws {
     let found = try items(.prompts, catalog, .v2025_03_26).first
     #expect(keys(found) == ["name", "arguments"])
     #expect(found?["arguments"]?.arrayValue?.map { keys($0) } == [["name", "required"], ["name"]])
-    #expect(keys(try items(.resources, catalog, .v2024_11_05).first) == ["uri", "name", "size", "annotations"])
-    #expect(
-        keys(try items(.prompts, catalog, .v2025_06_18).first?["arguments"]?.arrayValue?.first)
-            == ["name", "title", "required"])
+    let oldest = try items(.resources, catalog, .v2024_11_05).first
+    #expect(keys(oldest) == ["uri", "name", "size", "annotations"])
+    let later = try items(.prompts, catalog, .v2025_06_18).first?["arguments"]?.arrayValue?.first
+    #expect(keys(later) == ["name", "title", "required"])
 }
 
 @Test("tools that can be tasks say so to 2025-11-25, where their server runs tasks")

@@ -165,7 +165,7 @@ func taskAsk() throws {
 
 @Test("tasks are offered in the words of the client's revision, when there are any")
 func taskOffers() throws {
-    let answers = Answers(Implementation(name: "g", version: "1"))
+    let answers = Answers(Implementation(name: "g", title: "G", version: "1"))
     func capabilities(_ revision: Revision, _ tasks: TaskOffer) throws -> JSONValue? {
         try json { out in
             "1".raw { answers.initialize(id: $0, revision: revision, tasks: tasks, into: &out) }

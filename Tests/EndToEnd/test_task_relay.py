@@ -11,6 +11,7 @@ import pytest
 from support import processes
 from support.gateway import CHECKED, HERE, VENVS, Gateway, fixture, free_port, new_mark
 from support.mcp import META, RPCError, text_of
+from support.old import Old
 from support.remote import Hosted, is_open
 from support.waiting import wait_until
 
@@ -257,6 +258,19 @@ def test_tasks_beside_processes_that_may_ask(lenient):
                 able.give(asked["id"], {"action": "decline"})
                 assert json.loads(text_of(stream.rest()[-1].json["result"])) == {"action": "decline"}
             assert text_of(plain.ask("tasks/result", of(two))) == "1 slow steps"
+
+
+def test_tasks_over_the_old_transport(old):
+    with Old(old, capabilities=FORM) as client, Old(old) as other:
+        assert "tasks" in client.hello["capabilities"]
+        task = client.ask("tools/call", {"name": "fix_slow_confirm", "arguments": {"question": "?"}, "task": {}})["task"]
+        client.send("tasks/result", of(task), "r")
+        asked = client.next()
+        assert asked["method"] == "elicitation/create" and asked["params"]["_meta"][RELATED] == of(task)
+        client.post({"jsonrpc": "2.0", "id": asked["id"], "result": ACCEPT})
+        assert json.loads(text_of(client.answer("r")["result"])) == ACCEPT
+        assert [one["taskId"] for one in client.ask("tasks/list")["tasks"]] == [task["taskId"]]
+        assert other.ask("tasks/get", of(task), fails=True)["code"] == -32602
 
 
 # ------------------------------------------------------------------ 2026-07-28

@@ -132,7 +132,9 @@ extension SandboxHome {
 
     private func list(_ request: NorthRequest, _ kind: ListKind, _ session: Session?) {
         respond(request, .ok) { out in
-            guard let session else { return catalog.write(kind, isModern: true, id: request.rawID, into: &out) }
+            guard let session else {
+                return catalog.write(kind, isModern: true, id: request.rawID, into: &out)
+            }
             catalog.write(kind, for: session.revision, &olderLists, id: request.rawID, into: &out)
         }
     }

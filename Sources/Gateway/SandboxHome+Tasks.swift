@@ -147,7 +147,9 @@ extension SandboxHome {
         message.withUnsafeBytes { message in
             guard let exchanged = try? Envelope.scan(message) else { return }
             entry.token.withUnsafeBytes { token in
-                guard let splice = NotificationRewriter.progress(message, exchanged, token: token) else { return }
+                guard let splice = NotificationRewriter.progress(message, exchanged, token: token) else {
+                    return
+                }
                 let waiting = state.calls.ids {
                     $0.kind == .ofTask(.result) && $0.task?.place == entry.place
                 }

@@ -110,7 +110,9 @@ extension ServerLink {
 
     /// What a server says of its task is the progress of the call.
     private func progress(_ message: String, _ task: TaskCall, _ id: CallID) {
-        guard let call = state.calls[id], !call.token.isEmpty, let number = task.progress.step() else { return }
+        guard let call = state.calls[id], !call.token.isEmpty, let number = task.progress.step() else {
+            return
+        }
         var line = ByteCollector()
         line.append(
             #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":0,"progress":"#)

@@ -46,7 +46,9 @@ public enum JSONMembers {
     }
 
     /// The first member of that name.
-    public static func value(_ name: StaticString, in object: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    public static func value(
+        _ name: StaticString, in object: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer? {
         range(name, in: object)?.of(object)
     }
 

@@ -111,7 +111,8 @@ private func rewritten(
     return try bytes.map { try JSONValue.parse($0) }?["result"]
 }
 
-private let link = #"{"type":"resource_link","uri":"u://a","name":"n","title":"T","description":"D","annotations":{"priority":1}}"#
+private let link =
+    #"{"type":"resource_link","uri":"u://a","name":"n","title":"T","description":"D","annotations":{"priority":1}}"#
 private let sound = #"{"type":"audio","data":"QUJD","mimeType":"audio/wav"}"#
 private let words = #"{"type":"text","text":"w"}"#
 
@@ -142,7 +143,8 @@ func olderSound() throws {
 
 @Test("structured content that a revision does not have is left out, and stays as text where there is none")
 func olderStructured() throws {
-    let full = try #require(try rewritten(#"{"content":[\#(words)],"structuredContent":{"a":"b"}}"#, .v2025_03_26))
+    let both = #"{"content":[\#(words)],"structuredContent":{"a":"b"}}"#
+    let full = try #require(try rewritten(both, .v2025_03_26))
     #expect(keys(full) == ["content"] && full["content"]?.arrayValue?.count == 1)
     for bare in [#"{"structuredContent":{"a":"b"}}"#, #"{"structuredContent":{"a":"b"},"content":[]}"#] {
         let found = try #require(try rewritten(bare, .v2025_03_26))
@@ -166,7 +168,8 @@ func olderMessages() throws {
 @Test(
     "what is nothing of the kind passes",
     arguments: [
-        "{}", #"{"content":5}"#, #"{"content":[5,null,{"type":7}]}"#, #"{"content":[\#(words)]}"#, #"{"contents":[]}"#,
+        "{}", #"{"content":5}"#, #"{"content":[5,null,{"type":7}]}"#, #"{"content":[\#(words)]}"#,
+        #"{"contents":[]}"#,
     ])
 func olderOther(_ result: String) throws {
     for method in [MethodName.toolsCall, .promptsGet, .resourcesRead, .complete] {

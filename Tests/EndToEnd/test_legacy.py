@@ -114,7 +114,9 @@ def test_lists_are_merged_and_valid(client):
     for tool in tools:
         assert tool["name"].startswith("fix_") and len(tool["name"]) <= 64
         assert tool["inputSchema"]["type"] == "object" and tool["description"]
-    assert {prompt["name"] for prompt in client.ask("prompts/list")["prompts"]} == {"fix_plain", "fix_greet"}
+    assert {prompt["name"] for prompt in client.ask("prompts/list")["prompts"]} == {
+        "fix_plain", "fix_greet", "fix_link",
+    }  # fmt: skip
     assert [one["uri"] for one in client.ask("resources/list")["resources"]] == ["fixture://text", "fixture://binary"]
     templates = client.ask("resources/templates/list")["resourceTemplates"]
     assert [one["uriTemplate"] for one in templates] == ["fixture://item/{id}"]

@@ -162,6 +162,35 @@ extension SandboxHome {
         }
     }
 
+    /// A task of which a client of 2026-07-28 wants to hear on its listen stream; nil when there is none of that id.
+    func watchedTask(_ exposed: String) -> WatchedPlace? {
+        let task = Hearing.quoted(exposed).withUnsafeBytes { TaskID(opening: $0, taskSeal) }
+        guard let task, task.owner == .anyClient,
+            let backend = backends.first(where: { $0.index == task.place.server }),
+            let link = backend.link(task.place.process), link.isServing, link.era == .modern
+        else { return nil }
+        return WatchedPlace(
+            backend, task: TaskKey(process: task.place.process, id: task.place.id), as: exposed)
+    }
+
+    /// `notifications/tasks` of a server of 2026-07-28.
+    func taskTold(_ envelope: Envelope, _ line: UnsafeRawBufferPointer, by link: ServerLink) {
+        guard link.era == .modern, !watches.isEmpty, let id = TaskRewriter.id(envelope, line) else { return }
+        let key = TaskKey(process: link.incarnation, id: id).text
+        for hearer in watches.hearers(server: link.backend.index, uri: key) {
+            guard let stream = audiences[hearer.client]?.stream, stream.hasBegun, stream.session == nil else {
+                continue
+            }
+            stream.send(state, self) { out in
+                stream.subscription.withUnsafeBytes {
+                    TaskRewriter.writeTold(
+                        envelope.params.of(line), as: Hearing.quoted(hearer.uri), subscription: $0, into: &out
+                    )
+                }
+            }
+        }
+    }
+
     /// On the stream of the session that has the task, if it has one open.
     func tell(_ entry: RelayedTasks.Entry, _ write: (inout Outbox) -> Void) {
         guard let stream = audiences[entry.session]?.stream else { return }

@@ -119,6 +119,7 @@ class ServerLink {
 extension ServerLink {
     /// The envelope of the gateway's own requests, and of clients that can be asked nothing.
     static let own = ModernEnvelope(client: .gateway, capabilities: [])
+    static let ownWithTasks = ModernEnvelope(client: .gateway, capabilities: [], tasks: true)
 
     // MARK: The gateway's own requests
 
@@ -229,6 +230,7 @@ extension ServerLink {
         case .resourcesChanged: backend.listChanged(.resources, by: self)
         case .resourceUpdated: backend.resourceUpdated(envelope.uri.of(line))
         case .taskStatus: tellOfTask(envelope, line)
+        case .taskTold: backend.home.taskTold(envelope, line, by: self)
         default: listenAcknowledged(envelope, line, during: call)
         }
     }

@@ -10,7 +10,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
     case cancelled, progress, message
     case toolsChanged, promptsChanged, resourcesChanged, resourceUpdated
     case rootsList, rootsChanged, createMessage, elicit, elicitComplete
-    case tasksGet, tasksResult, tasksList, tasksCancel, tasksUpdate, taskStatus
+    case tasksGet, tasksResult, tasksList, tasksCancel, tasksUpdate, taskStatus, taskTold
     /// Anything else.
     case unknown
 
@@ -27,7 +27,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
         case 15: self = Self.first(bytes, .discover)
         case 16: self = Self.first(bytes, .setLevel)
         case 18: self = Self.first(bytes, .elicit)
-        case 19: self = Self.first(bytes, .complete, .subscribe)
+        case 19: self = Self.first(bytes, .complete, .subscribe, .taskTold)
         case 20: self = Self.first(bytes, .listen)
         case 21: self = Self.first(bytes, .message, .unsubscribe)
         case 22: self = Self.first(bytes, .progress, .createMessage)
@@ -90,6 +90,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
         case .tasksCancel: "tasks/cancel"
         case .tasksUpdate: "tasks/update"
         case .taskStatus: "notifications/tasks/status"
+        case .taskTold: "notifications/tasks"
         case .unknown: ""
         }
     }

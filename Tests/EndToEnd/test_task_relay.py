@@ -361,6 +361,27 @@ def test_what_is_removed_stays_removed(follower):
         assert (reply.status, reply.json["error"]["code"]) == (404, -32601)
 
 
+def test_a_listen_stream_tells_of_tasks(new, follower, session):
+    task = started(follower, "fix_slow_confirm", {"question": "?"})
+    other = started(follower, "fix_slow", {"steps": 2})
+    theirs = begin(session, "fix_slow", {"steps": 1})
+    wanted = {"taskIds": [task["taskId"], theirs["taskId"], "t1.AAAA"], "toolsListChanged": True}
+    with follower.stream("subscriptions/listen", {"notifications": wanted}, "L") as stream:
+        assert stream.next().json["params"]["notifications"] == {"toolsListChanged": True, "taskIds": [task["taskId"]]}
+        # It may have asked before anybody listened.
+        found = settled(follower, task, "input_required")
+        (key,) = found["inputRequests"]
+        follower.ask("tasks/update", of(task) | {"inputResponses": {key: ACCEPT}})
+        told = stream.next_message("notifications/tasks")["params"]
+        while told["status"] != "completed":
+            told = stream.next_message("notifications/tasks")["params"]
+        assert told["taskId"] == task["taskId"] and told["_meta"] == {META + "subscriptionId": "L"}
+        assert json.loads(text_of(told["result"])) == ACCEPT
+        settled(follower, other, "completed")
+    with new.modern() as plain, plain.stream("subscriptions/listen", {"notifications": wanted}, 7) as stream:
+        assert stream.next().json["params"]["notifications"] == {"toolsListChanged": True}
+
+
 # ------------------------------------------------------------------ between the eras
 
 

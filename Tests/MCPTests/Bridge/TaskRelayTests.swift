@@ -207,3 +207,39 @@ func taskProfile() throws {
     #expect(try offers(#"{"tasks":{"list":{}}}"#) == [])
     #expect(try offers(#"{"tasks":{"requests":{"tools":5}}}"#) == [])
 }
+
+@Test("a task among what is watched is told from every URI", arguments: ["t", "", "a/b", "é", "a.b"])
+func taskKey(_ id: String) {
+    let key = TaskKey(process: .max, id: id)
+    #expect(TaskKey(key.text) == key)
+    #expect(!key.text.contains("/"))
+    for uri in ["file:///a", "", "1.dA", "\u{1}", "\u{1}x.dA", "\u{1}1", "\u{1}1.!", "\u{1}99999999999.dA"] {
+        #expect(TaskKey(uri) == nil)
+    }
+}
+
+@Test("a listen stream is told of a task by the ids that its client knows")
+func taskTold() throws {
+    let written = try json { out in
+        #"{"taskId":"own","status":"working","_meta":{"io.modelcontextprotocol/subscriptionId":9}}"#.raw {
+            params in
+            "\"L\"".raw {
+                TaskRewriter.writeTold(params, as: Array(#""t1.x""#.utf8), subscription: $0, into: &out)
+            }
+        }
+    }
+    let params = try #require(written["params"])
+    #expect(written["method"]?.stringValue == "notifications/tasks")
+    #expect(params["taskId"]?.stringValue == "t1.x" && params["status"]?.stringValue == "working")
+    #expect(params["_meta"]?["io.modelcontextprotocol/subscriptionId"]?.stringValue == "L")
+    let wish = #"{"taskIds":["a","a",5,"b"],"resourceSubscriptions":["u"]}"#.raw { ListenWish(object: $0) }
+    #expect(wish.tasks == ["a", "b"] && wish.uris == ["u"])
+    let line = text {
+        ModernLine.listen(
+            .tools, uris: [], tasks: [Array(#""own""#.utf8)], id: 1,
+            envelope: ModernEnvelope(
+                client: Implementation(name: "g", title: "G", version: "1"), capabilities: []),
+            into: &$0)
+    }
+    #expect(line.contains(#""notifications":{"toolsListChanged":true,"taskIds":["own"]}"#))
+}

@@ -98,7 +98,10 @@ extension Backend {
         guard !leases.hasAsked || era == .modern, era == .legacy || !call.isModern else { return nil }
         let declared = declared(call)
         guard !leases.wanted(declared).isEmpty else { return nil }
-        if era == .legacy, leases.isDemanded(by: envelope, line, of: declared), leases.learns {
+        // A remote server has been told of all that clients may have.
+        if era == .legacy, leases.learns, main is ChildLink,
+            leases.isDemanded(by: envelope, line, of: declared)
+        {
             learnAsking()
             return .serverFailed(
                 "the server \(plan.name) has refused the call, as its process had not been told what the client can do; "

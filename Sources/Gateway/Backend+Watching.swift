@@ -43,7 +43,8 @@ extension Backend {
         else {
             return
         }
-        home.resourceUpdated(JSONText.string(text), of: self)
+        let uri = JSONText.string(text)
+        if TaskKey(uri) == nil { home.resourceUpdated(uri, of: self) }
     }
 
     /// Notifications may have been missed.
@@ -56,6 +57,6 @@ extension Backend {
     }
 
     func resourcesMayHaveChanged() {
-        for uri in watched { home.resourceUpdated(uri, of: self) }
+        for uri in watched where TaskKey(uri) == nil { home.resourceUpdated(uri, of: self) }
     }
 }

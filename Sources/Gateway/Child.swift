@@ -23,7 +23,7 @@ final class Child {
         loop = state.loop
         input = ChildInput(loop: loop)
         output = ChildOutput(link: link, state: state)
-        errors = ChildErrors(backend: link.backend, loop: loop)
+        errors = ChildErrors(backend: link.backend, process: spawned, loop: loop)
         exit = ChildExit(link: link, process: spawned, loop: loop)
         try loop.attach(input, descriptor: spawned.stdin, as: .writer)
         try loop.attach(output, descriptor: spawned.stdout, as: .stream)
@@ -32,6 +32,9 @@ final class Child {
     }
 
     var limitHits: LimitHits { process.hits }
+
+    /// Others that want to start need not wait for it any more.
+    func started() { process.started() }
 
     /// The process has been reaped: what is left in its pipes was read by then.
     func close() {
@@ -108,13 +111,23 @@ final class ChildOutput: Source {
 /// The child's standard error, kept as its last lines.
 final class ChildErrors: Source {
     private let backend: Backend
+    private let process: SpawnedChild
 
-    init(backend: Backend, loop: Loop) {
+    init(backend: Backend, process: SpawnedChild, loop: Loop) {
         self.backend = backend
+        self.process = process
         super.init(loop: loop)
     }
 
-    override func received(_ bytes: UnsafeRawBufferPointer) { backend.wroteToStderr(bytes) }
+    /// Limits that the kernel counts nowhere; servers in every language say so in the words of strerror(3).
+    private static let complaints: [(words: StaticString, limit: ResourceLimit)] = [
+        ("too many open files", .serverOpenFiles), ("file too large", .serverFileSize),
+    ]
+
+    override func received(_ bytes: UnsafeRawBufferPointer) {
+        for (words, limit) in Self.complaints where bytes.contains(words) { process.note(limit) }
+        backend.wroteToStderr(bytes)
+    }
 }
 
 /// The process itself: readable when it has ended.

@@ -30,6 +30,9 @@ public struct ItemList: Sendable {
 
     public var count: Int { items.count }
 
+    /// Whether a client would see no difference.
+    func isSame(as other: ItemList) -> Bool { bytes == other.bytes && items.count == other.items.count }
+
     /// Calls `body` with each item: the inside of the string that it is addressed by, and the whole object.
     func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ item: UnsafeRawBufferPointer) -> Void) {
         bytes.withUnsafeBytes { bytes in

@@ -18,13 +18,15 @@ struct ContainerRun: Sendable {
     let name: String
     let reach: NetworkChoice
     let temporaryBytes: Int
+    /// By control groups.
+    let areProcessesHeld: Bool
 
     static let environmentDescriptor = 3
 
     init(
         engine: ContainerEngine, program: ContainerProgram, request: LaunchRequest, package: InstalledPackage,
         user: UInt32?, resources: ResourceLimits, state: StateDirectory, number: UInt64,
-        _ configuration: WorkshopConfiguration
+        areProcessesHeld: Bool = false, _ configuration: WorkshopConfiguration
     ) {
         self.engine = engine
         self.program = program
@@ -35,8 +37,9 @@ struct ContainerRun: Sendable {
         self.resources = resources.consistent
         self.state = state
         name = "mcp-gateway-\(state.tag)-\(request.sandboxID)-\(getpid())-\(number)"
-        reach = min(request.network, configuration.network)
+        reach = min(request.network, configuration.network.maximum)
         temporaryBytes = configuration.temporaryBytes
+        self.areProcessesHeld = areProcessesHeld
     }
 
     /// The command line. No value of the environment is in it.
@@ -70,7 +73,8 @@ struct ContainerRun: Sendable {
         var soft: UInt64 = 0
         _ = ce_get_limit(Int32(__RLIMIT_NPROC.rawValue), &soft, &hard)
         // The kernel counts processes by user: only one with its own sandbox alone can be held to a number.
-        let processes = runsAsSandboxUser ? min(resources[.sandboxProcesses], hard) : hard
+        let processes =
+            runsAsSandboxUser && !areProcessesHeld ? min(resources[.sandboxProcesses], hard) : hard
         _ = ce_get_limit(Int32(RLIMIT_NOFILE.rawValue), &soft, &hard)
         let files = min(resources[.serverOpenFiles], hard)
         let memory = "\(resources[.serverMemory])"
@@ -91,6 +95,7 @@ struct ContainerRun: Sendable {
 
     /// podman is started in the sandbox's network, which is its "host" then.
     private func network() throws(LaunchFailure) -> [String] {
+        if request.isOffline { return ["--network", "none"] }
         if reach == .host { return ["--network", program.networkNone ? "none" : "host"] }
         guard engine.kind == .podman else {
             guard reach == .none else {

@@ -27,6 +27,8 @@ public struct LaunchRequest: Sendable {
     public var resources: ResourceLimits?
     /// Anything but `host` is a network of the sandbox's own. Never more than the workshop's configuration says.
     public var network = NetworkChoice.host
+    /// It reaches nothing at all, its sandbox's endpoint and other servers included.
+    public var isOffline = false
 
     public init(
         program: Program, arguments: [String], environment: [(String, String)], sandboxID: String,

@@ -44,6 +44,8 @@ public enum SandboxLimits {
     /// Bytes that a group's memory may stay below its limit when that is what the kernel kills for: it charges in
     /// batches, one for each CPU.
     static let memorySlackBytes: UInt64 = 4 << 20
+    /// Processes of a server of which it is looked up whether they can open another file: 2 us each.
+    static let processesLookedAt = 64
     /// Bytes of a workspace for each file and directory that it may hold: 131072 of them in 1 GiB, of which each
     /// takes about 1 KiB of the kernel's memory.
     static let workspaceBytesPerFile: UInt64 = 8 * 1024

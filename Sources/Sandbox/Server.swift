@@ -10,14 +10,19 @@ struct Server: Sendable {
     /// The sandbox's own host user; nil without root.
     let user: UInt32?
 
-    func plan(_ starter: Starter, paths: HostPaths, _ configuration: WorkshopConfiguration) -> StartPlan {
+    /// - Parameter areProcessesHeld: by control groups.
+    func plan(
+        _ starter: Starter, paths: HostPaths, areProcessesHeld: Bool, _ configuration: WorkshopConfiguration
+    ) -> StartPlan {
         let workspace = starter.state.workspace(request.sandboxID)
         let isJailed = starter.isolation == .bubblewrap
         var jail = starter.jail()
         jail.workspace = workspace
-        jail.hasOwnNetwork = min(request.network, configuration.network) != .host
+        jail.isOffline = request.isOffline
+        jail.hasOwnNetwork =
+            request.isOffline || min(request.network, configuration.network.maximum) != .host
         let hosts = starter.state.hosts(request.sandboxID)
-        if jail.hasOwnNetwork, Files.isFile(hosts) { jail.hostsFile = hosts }
+        if jail.hasOwnNetwork, !jail.isOffline, Files.isFile(hosts) { jail.hostsFile = hosts }
         jail.temporaryBytes = configuration.temporaryBytes
         jail.hiddenTools = package.hiddenTools
         jail.shares = shares(paths)
@@ -29,7 +34,8 @@ struct Server: Sendable {
             command: command, environment: environment(home: isJailed ? Jail.workspace : workspace),
             jail: jail,
             directory: package.directory ?? workspace, user: user,
-            cpu: configuration.pinsServers ? request.cpu : nil, limits: limits(configuration),
+            cpu: configuration.pinsServers ? request.cpu : nil,
+            limits: limits(configuration, areProcessesHeld),
             mark: request.sandboxID)
     }
 
@@ -70,15 +76,18 @@ struct Server: Sendable {
         }
     }
 
-    private func limits(_ configuration: WorkshopConfiguration) -> [(resource: Int32, value: UInt64)] {
+    private func limits(
+        _ configuration: WorkshopConfiguration, _ areProcessesHeld: Bool
+    ) -> [(resource: Int32, value: UInt64)] {
         let resources = request.resources ?? configuration.resources
         var limits: [(resource: Int32, value: UInt64)] = [
             (Int32(RLIMIT_NOFILE.rawValue), resources[.serverOpenFiles]),
             (Int32(RLIMIT_CORE.rawValue), 0),
             (Int32(RLIMIT_FSIZE.rawValue), resources[.serverFileSize]),
         ]
-        // The kernel counts processes by user: only one with its own sandbox alone can be held to a number.
-        if user != nil {
+        // The kernel counts processes by user: only one with its own sandbox alone can be held to a number. Nothing
+        // tells of those that it refuses so.
+        if user != nil, !areProcessesHeld {
             limits.append((Int32(__RLIMIT_NPROC.rawValue), resources[.sandboxProcesses]))
         }
         if let bytes = configuration.addressSpaceBytes { limits.append((Int32(RLIMIT_AS.rawValue), bytes)) }

@@ -33,6 +33,8 @@ public enum SandboxLimits {
     static let engineProcesses: UInt64 = 96
     /// Bytes of one variable of a container: engines read their file of variables in lines of less than 64 KiB.
     static let environmentLineBytes = 60 * 1024
+    /// Bytes of one that it has in its own environment instead: Linux takes 128 KiB with its name (MAX_ARG_STRLEN).
+    static let environmentValueBytes = 120 * 1024
     /// Rounds of removing containers that an earlier gateway left.
     static let containerRemovals = 4
 

@@ -5,7 +5,7 @@ import System
 /// The part of the state directory that this module owns. Sandboxes' processes run as users of their own and
 /// reach what is theirs in here by name; nothing can be listed by them.
 ///
-///     sandboxes/<id>/workspace   the sandbox's own, removed with it
+///     sandboxes/<id>/disk        what the sandbox writes, removed with it
 ///     sandboxes/<id>/hosts       its /etc/hosts, where it has a network of its own
 ///     packages/<kind>/<name>     installed once, shown read-only to every sandbox that needs it
 ///     packages/cache             what package managers keep
@@ -29,7 +29,9 @@ struct StateDirectory: Sendable {
     func sandbox(_ id: String) -> String { "\(sandboxes)/\(id)" }
     /// The `/etc/hosts` of a sandbox with a network of its own.
     func hosts(_ id: String) -> String { "\(sandbox(id))/hosts" }
-    func workspace(_ id: String) -> String { "\(sandbox(id))/workspace" }
+    func disk(_ id: String) -> String { "\(sandbox(id))/disk" }
+    func workspace(_ id: String) -> String { SandboxDisk.workspace(disk(id)) }
+    func volume(_ name: String, of id: String) -> String { SandboxDisk.volume(name, disk(id)) }
 
     /// Makes what is missing. The state directory itself keeps the mode it has when it exists.
     init(_ path: String) throws(Errno) {

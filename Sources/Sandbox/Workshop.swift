@@ -202,18 +202,21 @@ public final class Workshop: Sendable {
         let run = ContainerRun(
             engine: engine, program: program, request: request, package: package, user: user,
             resources: resources, state: state,
-            number: containers.add(1, ordering: .relaxed).newValue, areProcessesHeld: areProcessesHeld,
-            configuration)
+            number: containers.add(1, ordering: .relaxed).newValue, configuration)
+        let variables = try run.variables()
         var plan = StartPlan(
-            command: try run.command(paths), environment: ContainerEngine.environment, jail: starter.jail(),
-            directory: "/", cpu: configuration.pinsServers ? request.cpu : nil, mark: request.sandboxID)
+            command: try run.command(paths), environment: ContainerEngine.environment + variables.passed,
+            jail: starter.jail(), directory: "/", cpu: configuration.pinsServers ? request.cpu : nil,
+            mark: request.sandboxID)
         plan.slot = slot
         plan.engine = EngineStart(
-            environmentFile: try run.environmentFile(), removal: [engine.path] + engine.removal([run.name]))
+            environmentFile: variables.file, removal: [engine.path] + engine.removal([run.name]))
         do {
             try engine.leaveMark(state)
             plan.network = try network(of: request)
             plan.workspace = try workspace(of: request.sandboxID, user, resources)
+            let disk = SandboxDisk(root: plan.workspace?.root ?? state.disk(request.sandboxID), user: user)
+            for name in run.namedVolumes { try disk.makeVolume(name) }
             plan.group = try groups?.make(
                 sandbox: request.sandboxID, resources, workspace: plan.workspace, isContainer: true)
             return try starter.start(plan)
@@ -258,16 +261,13 @@ public final class Workshop: Sendable {
     }
 
     private func makeDirectories(_ sandbox: String, _ user: UInt32?) throws(Errno) {
-        let workspace = state.workspace(sandbox)
-        if Files.isDirectory(workspace) { return }
-        try Files.makeDirectories(state.sandbox(sandbox), mode: 0o711)
-        try Errno.check(
-            ce_chmod(state.sandbox(sandbox), 0o711), "setting the mode of the sandbox's directory")
-        try Files.makeDirectories(workspace, mode: 0o700)
-        if let user {
-            try Errno.check(
-                ce_lchown(workspace, Int64(user), Int64(user)), "giving the workspace to its user")
+        let disk = state.disk(sandbox)
+        if Files.isDirectory(state.workspace(sandbox)) { return }
+        for directory in [state.sandbox(sandbox), disk] {
+            try Files.makeDirectories(directory, mode: 0o711)
+            try Errno.check(ce_chmod(directory, 0o711), "setting the mode of the sandbox's directory")
         }
+        try SandboxDisk(root: disk, user: user).make()
     }
 
     /// Nil where it has no size: mounting needs root, and without jails a server could leave its workspace anyway.
@@ -276,7 +276,7 @@ public final class Workshop: Sendable {
     ) throws(Errno) -> Workspace? {
         guard let user, resources[.sandboxDisk] > 0 else { return nil }
         return try workspaces.of(
-            sandbox, path: state.workspace(sandbox), bytes: resources[.sandboxDisk], user: user)
+            sandbox, path: state.disk(sandbox), bytes: resources[.sandboxDisk], user: user)
     }
 
     /// How often servers met their limits. `done` runs on a thread for such questions.

@@ -72,6 +72,9 @@ public enum Launch {
         request.resources = sandbox.resources.with(plan.options.limits)
         request.network = sandbox.network
         request.isOffline = plan.options.isOffline
+        request.hidesArguments = arguments.contains { argument in
+            plan.secrets.contains { argument.contains($0) }
+        }
         shared.workshop.launch(request, token: token, progress: progress, installed: installed, done: done)
     }
 

@@ -14,6 +14,8 @@ public struct LaunchRequest: Sendable {
     public var program: Program
     /// Follow the program's own.
     public var arguments: [String]
+    /// There is a secret among them, so that they must not be in a command line.
+    public var hidesArguments = false
     public var environment: [(String, String)]
     public var sandboxID: String
     /// For messages.

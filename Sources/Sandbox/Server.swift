@@ -9,6 +9,8 @@ struct Server: Sendable {
     let command: [String]
     /// The sandbox's own host user; nil without root.
     let user: UInt32?
+    /// One of the gateway's own that it must see.
+    var file: String?
 
     /// - Parameter areProcessesHeld: by control groups.
     func plan(
@@ -29,6 +31,7 @@ struct Server: Sendable {
         if let root = package.root {
             jail.shares.append(HostPaths.Share(named: root, source: root, isWritable: false))
         }
+        if let file { jail.shares.append(HostPaths.Share(named: file, source: file, isWritable: false)) }
         jail.directory = package.directory ?? Jail.workspace
         return StartPlan(
             command: command, environment: environment(home: isJailed ? Jail.workspace : workspace),
@@ -56,7 +59,7 @@ struct Server: Sendable {
     /// What of the host its configuration names. A custom server, which a caller brings, gets files to read; what
     /// a server of the catalog is pointed at may be a directory, and writable.
     private func shares(_ paths: HostPaths) -> [HostPaths.Share] {
-        let named = Self.absolutePaths(command) + request.paths
+        let named = Self.absolutePaths(command + request.arguments) + request.paths
         var found: [HostPaths.Share] = []
         for path in named {
             let share = package.isCustom ? paths.file(path) : paths.data(path)

@@ -17,6 +17,9 @@ struct StateDirectory: Sendable {
     var packages: String { "\(path)/packages" }
     var jail: String { "\(path)/jail" }
     var tools: String { "\(path)/tools" }
+    /// Put arguments into programs that must not be in their command lines.
+    var nodeArguments: String { "\(jail)/arguments.cjs" }
+    var pythonArguments: String { "\(jail)/arguments.py" }
     /// Says that containers were started, and by what.
     var engineMark: String { "\(path)/container-engine" }
 
@@ -45,6 +48,8 @@ struct StateDirectory: Sendable {
         }
         for (name, text) in Self.jailFiles { try write(text, to: "\(jail)/\(name)") }
         try write(Self.missingTool, to: "\(jail)/missing-tool", mode: 0o755)
+        try write(HiddenArguments.node, to: nodeArguments)
+        try write(HiddenArguments.python, to: pythonArguments)
     }
 
     /// Files of `/etc` in a jail that are not the host's.

@@ -168,9 +168,15 @@ public final class Workshop: Sendable {
         if case .oci(let program) = request.program {
             return try startContainer(request, program, package, user, resources, slot)
         }
-        let command = try package.command(for: request)
+        var (request, command) = (request, try package.command(for: request))
         try checkVisible(command, package)
-        let server = Server(request: request, package: package, command: command, user: user)
+        let hidden = HiddenArguments(request, package, program: command.first ?? "", state)
+        if let hidden {
+            command = hidden.command
+            request.environment += hidden.environment
+        }
+        let server = Server(
+            request: request, package: package, command: command, user: user, file: hidden?.file)
         var plan = server.plan(starter, paths: paths, areProcessesHeld: areProcessesHeld, configuration)
         plan.slot = slot
         do {

@@ -51,7 +51,7 @@ def test_the_next_call_of_any_client_starts_it_again(gateway, era, side):
         rested = sandbox.wait_state("fix", "idle")
         assert rested["restarts"] == 0 and rested["tools"] == len(listed["tools"])
         wait_until(lambda: not processes.with_mark(mark), 10, "its process is gone")
-        assert "pid" not in sandbox.server("fix")
+        wait_until(lambda: "pid" not in sandbox.server("fix"), 10, "its end is known")
         assert gateway.metric("server_idle_stops_total") > stops
         assert client.ask("tools/list") == listed
         assert not processes.with_mark(mark), "a list has started it"
@@ -207,3 +207,19 @@ def test_more_than_the_operator_allows_is_refused(strict, options, words):
     body = {"mcp": {"$gateway": options, "fix": fixture(new_mark())}}
     reply = strict.control().request("POST", "/v2/sandboxes", body)
     assert reply.status == 400 and words in reply.json["message"], reply
+
+
+@pytest.mark.parametrize("options, eras", [({"era": "mirror"}, ["legacy", "modern"]), ({"interactive": "always"}, ["modern"])])
+def test_all_processes_of_a_server_rest_together(gateway, options, eras):
+    """Those for clients of each era, and those for calls that may ask their client."""
+    mark = new_mark()
+    flags = ["--era", "dual"] if "era" in options else []
+    with gateway.create(resting({"fix": fixture(mark, *flags)}, fix=options)) as sandbox:
+        clients = [getattr(sandbox, era)(capabilities={"elicitation": {"form": {}}}) for era in eras]
+        for _ in range(3):
+            for client in clients:
+                assert client.text("fix_whoami") == mark
+            sandbox.wait_state("fix", "idle")
+            wait_until(lambda: not processes.with_mark(mark), 10, "all its processes are gone")
+        for client in clients:
+            client.close()

@@ -85,9 +85,15 @@ import Glibc
             return memory + live
         }
         let grown = max(wanted, capacity * 2, SystemLimits.queueBytesMin)
-        let fresh = Heap.allocate(grown)
-        Heap.copy(bytes, to: fresh)
-        free(memory)
+        let fresh: UnsafeMutableRawPointer
+        if start == 0 {
+            // Large memory is moved by its pages, without a copy (mremap(2)).
+            fresh = Heap.reallocate(memory, grown)
+        } else {
+            fresh = Heap.allocate(grown)
+            Heap.copy(bytes, to: fresh)
+            free(memory)
+        }
         memory = fresh
         capacity = grown
         start = 0
@@ -116,9 +122,9 @@ import Glibc
         capacity = 0
     }
 
-    /// Hands the bytes over with their memory, without a copy; the queue is empty after.
-    public mutating func take() -> OwnedBytes {
-        let taken = OwnedBytes(adopting: memory, start: start, count: count)
+    /// Hands the bytes over with their memory, without a copy; the queue is empty after. `tally` counts them.
+    public mutating func take(tally: Tally? = nil) -> OwnedBytes {
+        let taken = OwnedBytes(adopting: memory, start: start, count: count, tally: tally)
         memory = nil
         start = 0
         end = 0

@@ -71,6 +71,12 @@ extension RemoteLink {
     /// One message, of a body or of an event.
     func received(_ message: UnsafeRawBufferPointer, _ exchange: Int) {
         guard !isStopped else { return }
+        guard message.count >= Limits.lentLineBytes else { return read(message, exchange) }
+        let owned = OwnedBytes(copying: message, tally: backend.home.outgoing)
+        loop.pool.lending(owned) { read($0, exchange) }
+    }
+
+    private func read(_ message: UnsafeRawBufferPointer, _ exchange: Int) {
         guard let envelope = try? Envelope.scan(message) else {
             backend.state.counters.stdoutNoise &+= 1
             return

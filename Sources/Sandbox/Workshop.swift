@@ -140,6 +140,7 @@ public final class Workshop: Sendable {
             case .failure(let failure):
                 self.launches.submit { if token.commit() { done(.failure(failure)) } }
             case .success(let package):
+                guard !token.isCancelled else { return }
                 installed()
                 self.starts.enter(token) { slot in
                     self.launches.submit {

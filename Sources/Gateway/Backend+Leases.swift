@@ -90,14 +90,31 @@ extension Backend {
     }
 
     /// Tools of some SDKs fail with a sentence when their client has not declared what they need, or when they ask
-    /// in the older era's way during a request of the newer.
+    /// in the older era's way during a request of the newer. Returns what the client is told in place of an answer that
+    /// would blame it.
     func watchForMissedClient(
         _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
+    ) -> RPCFailure? {
+        guard !leases.hasAsked || era == .modern, era == .legacy || !call.isModern else { return nil }
+        let declared = declared(call)
+        guard !leases.wanted(declared).isEmpty else { return nil }
+        // A remote server has been told of all that clients may have.
+        if era == .legacy, leases.learns, main is ChildLink,
+            leases.isDemanded(by: envelope, line, of: declared)
+        {
+            learnAsking()
+            return .serverFailed(
+                "the server \(plan.name) has refused the call, as its process had not been told what the client can do; "
+                    + "from now on it is: make the call again")
+        }
+        watchForWords(call, envelope, line, of: era)
+        return nil
+    }
+
+    private func watchForWords(
+        _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
     ) {
-        guard !leases.hasAsked || era == .modern, call.kind == .call, era == .legacy || !call.isModern
-        else { return }
-        let declared = call.session?.capabilities ?? call.bridged?.capabilities ?? []
-        guard !leases.wanted(declared).isEmpty else { return }
+        guard call.kind == .call else { return }
         let said = envelope.kind == .failure ? envelope.error.of(line) : envelope.result.of(line)
         guard envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#) else {
             return

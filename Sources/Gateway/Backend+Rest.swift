@@ -39,14 +39,14 @@ extension Backend {
     }
 
     /// Nothing of it is watched or waited for: not by a client that has been asked something, nor by a call that was
-    /// called off and that it may still be at.
+    /// called off and that it may still be at, nor as a task.
     private func mayRest(_ links: [ServerLink]) -> Bool {
         guard main is ChildLink, main?.isServing == true, heldCalls.isEmpty, watched.isEmpty, retiring.isEmpty
         else { return false }
         guard links.allSatisfy({ $0.doubts.isEmpty && $0.ghosts.isEmpty }),
             interactive.values.allSatisfy({ $0.waiting == nil && $0.isServing })
         else { return false }
-        return state.calls.ids { $0.backend === self }.isEmpty
+        return !home.relayedTasks.has(server: index) && state.calls.ids { $0.backend === self }.isEmpty
     }
 
     private func beginRest(_ links: [ServerLink]) {

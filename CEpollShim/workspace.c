@@ -9,21 +9,21 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 struct job {
     const char *path;
     uint64_t bytes, files;
-    int64_t user, group;
     int directory;
     int result;
 };
 
 static int mount_memory(const struct job *job) {
     char options[128];
-    snprintf(options, sizeof options, "mode=0700,size=%llu,nr_inodes=%llu,uid=%lld,gid=%lld",
-             (unsigned long long)job->bytes, (unsigned long long)job->files, (long long)job->user,
-             (long long)job->group);
+    snprintf(options, sizeof options, "mode=0711,size=%llu,nr_inodes=%llu", (unsigned long long)job->bytes,
+             (unsigned long long)job->files);
     return mount("workspace", job->path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0 ? 0 : -errno;
 }
 
@@ -59,13 +59,25 @@ static int run(void *(*work)(void *), struct job *job) {
     return job->result;
 }
 
-int ce_workspace_make(const char *path, uint64_t bytes, uint64_t files, int64_t user, int64_t group,
-                      int *directory) {
-    struct job job = {
-        .path = path, .bytes = bytes, .files = files, .user = user, .group = group, .directory = -1,
-        .result = -EINVAL,
-    };
+int ce_workspace_make(const char *path, uint64_t bytes, uint64_t files, int *directory) {
+    struct job job = {.path = path, .bytes = bytes, .files = files, .directory = -1, .result = -EINVAL};
     int result = run(make, &job);
     *directory = result < 0 ? -1 : job.directory;
     return result;
+}
+
+/// As the kernel keeps it in `system.posix_acl_default`, little-endian: version 2, then tag, permissions and id of
+/// each entry (uapi/linux/posix_acl_xattr.h).
+#define ENTRY(tag, permissions) tag, 0, permissions, 0, 0xff, 0xff, 0xff, 0xff
+static const unsigned char of_owner_and_group[] = {2, 0, 0, 0, ENTRY(0x01, 7), ENTRY(0x04, 7), ENTRY(0x20, 0)};
+
+int ce_shared_directory_make(const char *path, int64_t user, int64_t group) {
+    if (mkdir(path, 0700) < 0) return -errno;
+    // Its mode last: a change of owners takes the bit that makes what is in it the group's.
+    int failed = lchown(path, (uid_t)user, (gid_t)group) < 0 || chmod(path, 02770) < 0;
+    int error = failed ? errno : 0;
+    if (failed) rmdir(path);
+    // A file system that has none of it leaves it to each program's umask what others may write.
+    if (!failed) setxattr(path, "system.posix_acl_default", of_owner_and_group, sizeof of_owner_and_group, 0);
+    return -error;
 }

@@ -5,9 +5,12 @@
 #include <stdint.h>
 
 /// Makes a mount namespace like the caller's in which an empty tmpfs of at most `bytes` and `files` is mounted at
-/// `path`, its root the user's alone. It lives as long as the returned descriptor or a process in it. Sets
+/// `path`, its root root's own and open to pass. It lives as long as the returned descriptor or a process in it. Sets
 /// `*directory` to its root, opened with O_PATH. Both are close-on-exec. Returns the namespace or -errno.
-int ce_workspace_make(const char *path, uint64_t bytes, uint64_t files, int64_t user, int64_t group,
-                      int *directory);
+int ce_workspace_make(const char *path, uint64_t bytes, uint64_t files, int *directory);
+
+/// Makes a directory of the user's in which all that is made is the group's too, to read and to write, whatever the
+/// umask of who makes it. Returns 0 or -errno.
+int ce_shared_directory_make(const char *path, int64_t user, int64_t group);
 
 #endif

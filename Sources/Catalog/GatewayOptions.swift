@@ -25,15 +25,22 @@ public struct GatewayOptions: Sendable, Equatable {
     /// Hosts that the sandbox's servers may reach besides those that their settings name, as `host:port`; `*.` in
     /// front means every name below.
     public var hosts: [String] = []
+    /// What its servers reach; nil: what the operator gives. Fixed when the sandbox is made.
+    public var network: NetworkChoice?
+    /// Of servers that say nothing of their own.
+    public var idle = IdleChoice()
+    /// By the servers' names in `mcp`.
+    var idleOfServers: [String: IdleChoice] = [:]
 
     public init() {}
 
-    private static let members = ["prefix", "tools", "servers", "limits", "hosts"]
+    private static let members =
+        ["prefix", "tools", "servers", "limits", "hosts", "network"] + IdleChoice.members
 
     /// Reads `{"prefix": …, "tools": {"include": […], "exclude": […]}, "servers": {name: {…}}, "limits": {…},
-    /// "hosts": […]}`; what is wrong in it goes to `mistakes`.
-    init(reading value: JSONValue, _ policy: ResourcePolicy, _ mistakes: inout [ConfigurationError]) {
-        resources = policy.standard
+    /// "hosts": […], "network": …, "idleSeconds": …, "keepWarm": …}`; what is wrong in it goes to `mistakes`.
+    init(reading value: JSONValue, _ policy: PlanPolicy, _ mistakes: inout [ConfigurationError]) {
+        resources = policy.resources.standard
         guard let object = value.objectValue else {
             mistakes.append(.init(Self.member, reason: "must be an object, not \(value.kindName)"))
             return
@@ -42,9 +49,13 @@ public struct GatewayOptions: Sendable, Equatable {
             switch member.name {
             case "prefix": readPrefix(member.value, &mistakes)
             case "tools": readTools(member.value, &mistakes)
-            case "servers": readServers(member.value, &mistakes)
-            case "limits": readLimits(member.value, policy, &mistakes)
+            case "servers": readServers(member.value, policy, &mistakes)
+            case "limits":
+                let reader = ResourceReader(policy: policy.resources, property: "limits")
+                resources = resources.with(reader.read(member.value, &mistakes))
             case "hosts": readHosts(member.value, &mistakes)
+            case "network": readNetwork(member.value, policy, &mistakes)
+            case "idleSeconds", "keepWarm": idle.read(member, member.name, policy.idle, &mistakes)
             default:
                 let near = Nearest.of(member.name, in: Self.members, limit: 1)
                 mistakes.append(
@@ -87,59 +98,42 @@ public struct GatewayOptions: Sendable, Equatable {
         }
     }
 
-    private mutating func readServers(_ value: JSONValue, _ mistakes: inout [ConfigurationError]) {
+    private mutating func readServers(
+        _ value: JSONValue, _ policy: PlanPolicy, _ mistakes: inout [ConfigurationError]
+    ) {
         guard let object = value.objectValue else {
             mistakes.append(
                 .init(Self.member, "servers", reason: "must be an object, not \(value.kindName)"))
             return
         }
         for member in object.members.prefix(CatalogLimits.serversMax) {
-            servers[member.name] = ServerOptions(reading: member.value, of: member.name, &mistakes)
+            var own = IdleChoice()
+            servers[member.name] = ServerOptions(
+                reading: member.value, of: member.name, policy, idle: &own, &mistakes)
+            idleOfServers[member.name] = own
         }
     }
 
-    /// `{"server-memory": "1GiB", …}`: the names of the operator's settings, each up to the operator's maximum.
-    private mutating func readLimits(
-        _ value: JSONValue, _ policy: ResourcePolicy, _ mistakes: inout [ConfigurationError]
+    private mutating func readNetwork(
+        _ value: JSONValue, _ policy: PlanPolicy, _ mistakes: inout [ConfigurationError]
     ) {
-        guard let object = value.objectValue else {
-            mistakes.append(
-                .init(Self.member, "limits", reason: "must be an object, not \(value.kindName)"))
-            return
+        func mistake(_ reason: String) {
+            mistakes.append(.init(Self.member, "network", reason: reason))
         }
-        for member in object {
-            let property = "limits.\(member.name)"
-            guard let limit = ResourceLimit(rawValue: member.name) else {
-                let near = Nearest.of(member.name, in: ResourceLimit.allCases.map(\.rawValue), limit: 1)
-                mistakes.append(
-                    .init(Self.member, property, reason: "unknown limit" + Nearest.question(near)))
-                continue
-            }
-            if let wanted = Self.quantity(member.value, limit), policy.allows(wanted, of: limit) {
-                resources[limit] = wanted
-            } else {
-                let reason = Self.refusal(Self.quantity(member.value, limit), limit, policy)
-                mistakes.append(.init(Self.member, property, reason: reason))
-            }
+        guard let choice = value.stringValue.flatMap(NetworkChoice.init(rawValue:)) else {
+            let all = NetworkChoice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+            return mistake("must be one of \(all)")
         }
-    }
-
-    /// A text, or a plain number.
-    private static func quantity(_ value: JSONValue, _ limit: ResourceLimit) -> UInt64? {
-        if let text = value.stringValue { return limit.value(of: text) }
-        if let whole = value.intValue { return limit.value(of: "\(whole)") }
-        return value.doubleValue.flatMap { limit.value(of: "\($0)") }
-    }
-
-    private static func refusal(
-        _ wanted: UInt64?, _ limit: ResourceLimit, _ policy: ResourcePolicy
-    ) -> String {
-        guard let wanted else { return "must be \(limit.form)" }
-        if wanted < limit.range.lowerBound {
-            return "must be at least \(limit.text(of: limit.range.lowerBound))"
+        let most = policy.network.maximum
+        guard choice <= most else {
+            return mistake(
+                "\"\(choice.rawValue)\" is more than this gateway's operator allows, which is "
+                    + "\"\(most.rawValue)\"")
         }
-        let most = policy.isUnlimited(limit) ? limit.range.upperBound : policy.maximum[limit]
-        return "is more than this gateway's operator allows, which is \(limit.text(of: most))"
+        if choice != .host, let obstacle = policy.networkObstacle {
+            return mistake("\"\(choice.rawValue)\" cannot be had here: \(obstacle)")
+        }
+        network = choice
     }
 
     private mutating func readHosts(_ value: JSONValue, _ mistakes: inout [ConfigurationError]) {

@@ -69,6 +69,25 @@ struct NamedHosts {
     }
 }
 
+/// What is in variables that all servers of a sandbox have.
+public enum CommonVariables {
+    /// Those that must never be shown, by value.
+    public static func secrets(of variables: [(name: String, value: String)]) -> [String] {
+        var secrets = Secrets()
+        for (name, value) in variables { secrets.addLikely(name, value) }
+        return secrets.values
+    }
+
+    /// The hosts that they name: `host:port`, in the order in which they were found.
+    public static func hosts(of variables: [(name: String, value: String)]) -> [String] {
+        var named = NamedHosts()
+        for (name, value) in variables {
+            named.add(value, isSecret: Secrets.isLikely(name, value))
+        }
+        return named.list
+    }
+}
+
 extension ServerPlan {
     /// Of a server that the caller brings: what its words and its variables name.
     mutating func nameHosts(_ words: [String]) {

@@ -27,6 +27,16 @@ public struct PlanPolicy: Sendable {
     public var homeDirectory: String
     /// What sandboxes may use, and what callers may ask for.
     public var resources = ResourcePolicy()
+    /// What they may reach, and what callers may ask for.
+    public var network = NetworkPolicy(.host)
+    /// Why no sandbox can have less than the host's network here, in words; nil: it can.
+    public var networkObstacle: String?
+    /// Servers run in jails of their own.
+    public var isIsolated = true
+    /// When servers are stopped that nobody uses.
+    public var idle = IdlePolicy.ordinary
+    /// Keys of servers that are not, unless their sandbox says otherwise.
+    public var keepWarm: Set<String> = []
 
     public static let defaultRuntimes: [Runtime] = [.pypi, .npm, .oci, .remote]
 

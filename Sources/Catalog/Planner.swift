@@ -191,8 +191,12 @@ struct Secrets {
 
     /// A variable or header of the caller's own: secret when its name or its look says so.
     mutating func addLikely(_ name: String, _ value: String) {
-        if Self.soundsSecret(name) || Self.looksRandom(value) { add(value) }
+        if Self.isLikely(name, value) { add(value) }
         addPassword(of: value)
+    }
+
+    static func isLikely(_ name: String, _ value: String) -> Bool {
+        soundsSecret(name) || looksRandom(value)
     }
 
     private static let words = [

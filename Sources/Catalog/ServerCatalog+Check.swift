@@ -42,7 +42,7 @@ private struct SandboxCheck {
 
     mutating func add(_ name: String, _ value: JSONValue) {
         if name == GatewayOptions.member {
-            options = GatewayOptions(reading: value, policy.resources, &mistakes)
+            options = GatewayOptions(reading: value, policy, &mistakes)
             return
         }
         if let plan = plan(name, value) { plans.append(plan) }
@@ -57,8 +57,15 @@ private struct SandboxCheck {
     /// `$gateway` may stand before the servers that it speaks of.
     mutating func applyOptions(names: [String]) {
         for at in plans.indices {
-            guard let own = options.servers[plans[at].name] else { continue }
-            plans[at].options = own
+            let name = plans[at].name
+            if let own = options.servers[name] { plans[at].options = own }
+            plans[at].idleSeconds = idleSeconds(plans[at])
+            if plans[at].options.isOffline, case .remote = plans[at].source {
+                mistakes.append(
+                    .init(
+                        GatewayOptions.member, "servers.\(name).network",
+                        reason: "it is reached by the gateway itself, and has no network"))
+            }
         }
         for name in options.servers.keys.sorted() where !names.contains(name) {
             let near = Nearest.of(name, in: names.filter { $0 != GatewayOptions.member }, limit: 1)
@@ -67,6 +74,11 @@ private struct SandboxCheck {
                     GatewayOptions.member, "servers.\(name)",
                     reason: "no server of this name in mcp" + Nearest.question(near)))
         }
+    }
+
+    private func idleSeconds(_ plan: ServerPlan) -> Int {
+        options.idleOfServers[plan.name]?.seconds ?? options.idle.seconds
+            ?? (policy.keepWarm.contains(plan.key) ? 0 : policy.idle.standardSeconds)
     }
 
     private mutating func plan(_ name: String, _ value: JSONValue) -> ServerPlan? {

@@ -1,3 +1,4 @@
+import System
 import Wire
 
 /// In which revisions of MCP a server is spoken to.
@@ -22,14 +23,25 @@ public enum Interactivity: String, Sendable, CaseIterable {
 public struct ServerOptions: Sendable, Equatable {
     public var era = ProtocolEra.auto
     public var interactive = Interactivity.auto
+    /// What it may use, where that is not what its sandbox's other servers may.
+    public var limits: [ResourceLimit: UInt64] = [:]
+    /// It reaches nothing at all, whatever the sandbox's other servers reach.
+    public var isOffline = false
 
     public init(era: ProtocolEra = .auto, interactive: Interactivity = .auto) {
         self.era = era
         self.interactive = interactive
     }
 
-    /// Reads `{"era": …, "interactive": …}`; what is wrong in it goes to `mistakes`.
-    init(reading value: JSONValue, of server: String, _ mistakes: inout [ConfigurationError]) {
+    private static let members =
+        ["era", "interactive", "limits", "network"] + IdleChoice.members
+
+    /// Reads `{"era": …, "interactive": …, "limits": {…}, "network": "none"}`; what is wrong in it goes to `mistakes`.
+    /// Its rest is not one of them, as that does not change how it is started.
+    init(
+        reading value: JSONValue, of server: String, _ policy: PlanPolicy, idle: inout IdleChoice,
+        _ mistakes: inout [ConfigurationError]
+    ) {
         self.init()
         let property = "servers.\(server)"
         guard let object = value.objectValue else {
@@ -42,12 +54,33 @@ public struct ServerOptions: Sendable, Equatable {
             switch member.name {
             case "era": Self.read(member.value, into: &era, property, &mistakes)
             case "interactive": Self.read(member.value, into: &interactive, property, &mistakes)
+            case "limits":
+                let reader = ResourceReader(policy: policy.resources, property: property, isOfServer: true)
+                limits = reader.read(member.value, &mistakes)
+            case "network": readNetwork(member.value, property, policy, &mistakes)
+            case "idleSeconds", "keepWarm": idle.read(member, property, policy.idle, &mistakes)
             default:
-                let near = Nearest.of(member.name, in: ["era", "interactive"], limit: 1)
+                let near = Nearest.of(member.name, in: Self.members, limit: 1)
                 mistakes.append(
                     .init(GatewayOptions.member, property, reason: "unknown option" + Nearest.question(near)))
             }
         }
+    }
+
+    private mutating func readNetwork(
+        _ value: JSONValue, _ property: String, _ policy: PlanPolicy,
+        _ mistakes: inout [ConfigurationError]
+    ) {
+        func mistake(_ reason: String) {
+            mistakes.append(.init(GatewayOptions.member, property, reason: reason))
+        }
+        guard value.stringValue == NetworkChoice.none.rawValue else {
+            return mistake(
+                "must be \"none\"; a server that is given no other has the network of its sandbox, which is "
+                    + "\(GatewayOptions.member).network")
+        }
+        guard policy.isIsolated else { return mistake("cannot be had here: servers have no jails") }
+        isOffline = true
     }
 
     private static func read<Choice: RawRepresentable & CaseIterable>(

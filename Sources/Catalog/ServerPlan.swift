@@ -18,6 +18,8 @@ public struct ServerPlan: Sendable, Equatable {
     public var hostPaths: [String]
     /// How it is spoken to.
     public var options: ServerOptions
+    /// Seconds without use after which it is stopped until its next call; 0 is never.
+    public var idleSeconds = 0
 
     public init(
         name: String, key: String, source: Source, environment: [EnvironmentVariable] = [],
@@ -36,8 +38,12 @@ public struct ServerPlan: Sendable, Equatable {
     }
 
     /// True when a server that runs under `other` may go on running under this plan. The name counts: its
-    /// tools are called by it.
-    public func isSameLaunch(as other: ServerPlan) -> Bool { self == other }
+    /// tools are called by it. When it may rest does not.
+    public func isSameLaunch(as other: ServerPlan) -> Bool {
+        var mine = self
+        mine.idleSeconds = other.idleSeconds
+        return mine == other
+    }
 }
 
 /// One variable of a server's environment.

@@ -87,6 +87,7 @@ enum Metrics {
             ),
             ("server_starts_total", "Server processes started.", \.childStarts),
             ("server_exits_total", "Server processes ended.", \.childExits),
+            ("server_idle_stops_total", "Servers stopped because nobody needed them.", \.idleStops),
         ]
         var text = ""
         for (name, help, path) in counters {
@@ -95,7 +96,7 @@ enum Metrics {
         }
         let name = "mcp_gateway_limit_hits_total"
         text += "# HELP \(name) How often servers met a limit of theirs.\n# TYPE \(name) counter\n"
-        for limit in ResourceLimit.allCases where limit != .serverOpenFiles {
+        for limit in ResourceLimit.allCases {
             text += "\(name){limit=\"\(limit.rawValue)\"} \(hits[limit])\n"
         }
         let gauges: [(String, String, UInt64)] = [

@@ -20,7 +20,7 @@ extension Backend {
             phase = .starting
             readLists()
         case .starting: readLists()
-        case .resolving, .failed, .needsAuth, .stopping, .stopped: return
+        case .resolving, .idle, .failed, .needsAuth, .stopping, .stopped: return
         }
         startMirror()
     }

@@ -10,7 +10,7 @@ extension Backend {
     private var isSettledForGood: Bool {
         switch phase {
         case .failed, .needsAuth, .stopping, .stopped: true
-        case .resolving, .starting, .ready, .backoff, .crashLoop: false
+        case .resolving, .starting, .ready, .idle, .backoff, .crashLoop: false
         }
     }
 
@@ -21,6 +21,7 @@ extension Backend {
     func watch(_ uri: String) {
         guard watched.insert(uri).inserted else { return }
         for link in links where link.isServing { link.hearing.watch(uri) }
+        wake()
     }
 
     func unwatch(_ uri: String) {

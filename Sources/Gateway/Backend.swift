@@ -15,6 +15,8 @@ final class Backend: TimerTarget {
         /// The process runs but has not yet said what it is and given its lists.
         case starting
         case ready
+        /// Has no process, as nobody needed it; the next call starts one.
+        case idle
         /// Waits for its next start after an exit.
         case backoff
         /// The same, after `Limits.crashLoopExits` exits in a row.
@@ -32,11 +34,15 @@ final class Backend: TimerTarget {
     }
 
     let home: SandboxHome
-    let plan: ServerPlan
+    private(set) var plan: ServerPlan
     /// Position among the sandbox's servers.
     let index: Int
     let state: LoopState
-    var phase = Phase.resolving
+    var phase = Phase.resolving {
+        didSet { if phase != oldValue { phaseSince = WallClock.unixMilliseconds() } }
+    }
+    private(set) var phaseSince = WallClock.unixMilliseconds()
+    var rest = Rest()
     /// Nil once the server has stopped.
     private(set) var main: ServerLink?
     /// Non-nil while clients of the older era have a process of their own.
@@ -74,7 +80,7 @@ final class Backend: TimerTarget {
     private var hasNoMirror = false
     private var mirrorBackoff = Backoff(lastMilliseconds: Limits.restartMillisecondsMax)
     private var timer = TimerID.none
-    private var mirrorTimer = TimerID.none
+    var mirrorTimer = TimerID.none
     private var whenStopped: [@Sendable () -> Void] = []
     let launchKey: String
 
@@ -94,7 +100,7 @@ final class Backend: TimerTarget {
     /// Ready, or in a state that only time or the operator changes.
     var isSettled: Bool {
         switch phase {
-        case .ready, .crashLoop, .failed, .needsAuth, .stopped: true
+        case .ready, .idle, .crashLoop, .failed, .needsAuth, .stopped: true
         case .resolving, .starting, .backoff, .stopping: false
         }
     }
@@ -104,6 +110,7 @@ final class Backend: TimerTarget {
         case .resolving: "resolving"
         case .starting, .backoff: "starting"
         case .ready: "ready"
+        case .idle: "idle"
         case .crashLoop: "crash_loop"
         case .failed: "failed"
         case .needsAuth: "needs_auth"
@@ -119,14 +126,17 @@ final class Backend: TimerTarget {
 
     var status: ServerStatus {
         ServerStatus(
-            name: plan.name, key: plan.key, state: stateName, era: eraName, tools: lists.count(.tools),
+            name: plan.name, key: plan.key, state: stateName, sinceMilliseconds: phaseSince, era: eraName,
+            tools: lists.count(.tools),
             pid: main?.pid, restarts: restarts, lastError: lastError.map(redacted),
             stderrTail: stderr.lines.map(redacted),
             limitHits: links.reduce(pastHits) { $0 + $1.limitHits })
     }
 
     /// Secrets of this server's configuration never leave in a message.
-    func redacted(_ text: String) -> String { Redactor(plan.secrets).redact(text) }
+    func redacted(_ text: String) -> String {
+        Redactor(plan.secrets + home.launchContext.secrets).redact(text)
+    }
 
     // MARK: Links
 
@@ -140,8 +150,13 @@ final class Backend: TimerTarget {
 
     /// Once a second.
     func tick(_ now: Instant) {
+        let links = links
         for link in links { link.tick(now) }
+        if plan.idleSeconds > 0 { considerRest(links, now) }
     }
+
+    /// A plan that changes nothing of how it is started.
+    func adopt(_ plan: ServerPlan) { self.plan = plan }
 
     func nextIncarnation() -> UInt32 {
         processes &+= 1
@@ -160,6 +175,7 @@ final class Backend: TimerTarget {
     // MARK: Starting
 
     func start() {
+        rest.isWaking = false
         if openRemote() { return }
         phase = .resolving
         (main as? ChildLink)?.start(eraPlan)
@@ -322,7 +338,7 @@ final class Backend: TimerTarget {
         }
         phase = .ready
         readySince = state.loop.now
-        home.serverReady(self)
+        if rest.ended(state.loop.now, lists) { home.serverIsBack() } else { home.serverReady(self) }
         dispatchHeldCalls()
     }
 
@@ -441,6 +457,7 @@ final class Backend: TimerTarget {
         whenStopped.append(done)
         guard phase != .stopping else { return }
         phase = .stopping
+        rest.isWaking = false
         state.loop.cancel(timer)
         state.loop.cancel(mirrorTimer)
         failAllCalls("the sandbox is being stopped")
@@ -452,7 +469,7 @@ final class Backend: TimerTarget {
         retiring.removeAll { $0 === link }
         if link === mirror { mirror = nil }
         if link === main { main = nil }
-        guard phase == .stopping, links.isEmpty else { return }
+        guard phase == .stopping, links.isEmpty else { return linkRested() }
         phase = .stopped
         let waiting = whenStopped
         whenStopped = []

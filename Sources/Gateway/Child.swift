@@ -24,7 +24,7 @@ final class Child {
         input = ChildInput(loop: loop)
         let voice = ChildVoice(now: loop.now)
         output = ChildOutput(link: link, state: state, voice)
-        errors = ChildErrors(backend: link.backend, loop: loop, voice)
+        errors = ChildErrors(backend: link.backend, process: spawned, loop: loop, voice)
         exit = ChildExit(link: link, process: spawned, loop: loop)
         try loop.attach(input, descriptor: spawned.stdin, as: .writer)
         try loop.attach(output, descriptor: spawned.stdout, as: .stream)
@@ -33,6 +33,9 @@ final class Child {
     }
 
     var limitHits: LimitHits { process.hits }
+
+    /// Others that want to start need not wait for it any more.
+    func started() { process.started() }
 
     /// The process has been reaped: what is left in its pipes was read by then.
     func close() {
@@ -158,13 +161,21 @@ final class ChildOutput: ChildSource {
 /// The child's standard error, kept as its last lines.
 final class ChildErrors: ChildSource {
     private let backend: Backend
+    private let process: SpawnedChild
 
-    init(backend: Backend, loop: Loop, _ voice: ChildVoice) {
+    init(backend: Backend, process: SpawnedChild, loop: Loop, _ voice: ChildVoice) {
         self.backend = backend
+        self.process = process
         super.init(loop: loop, voice)
     }
 
+    /// Limits that the kernel counts nowhere; servers in every language say so in the words of strerror(3).
+    private static let complaints: [(words: StaticString, limit: ResourceLimit)] = [
+        ("too many open files", .serverOpenFiles), ("file too large", .serverFileSize),
+    ]
+
     override func received(_ bytes: UnsafeRawBufferPointer) {
+        for (words, limit) in Self.complaints where bytes.contains(words) { process.note(limit) }
         backend.wroteToStderr(bytes)
         charge(messages: 0, bytes: bytes.count)
     }

@@ -12,6 +12,7 @@ final class ChildLink: ServerLink, TimerTarget {
         static let deadline: UInt64 = 1
         static let silence: UInt64 = 2
         static let stop: UInt64 = 3
+        static let slot: UInt64 = 4
     }
 
     private(set) var child: Child?
@@ -27,8 +28,11 @@ final class ChildLink: ServerLink, TimerTarget {
     /// Ends the opening when it takes too long; later, the steps of its stop.
     private var timer = TimerID.none
     private var silence = TimerID.none
+    private var slot = TimerID.none
     private var stopSequence: StopSequence?
     private var isStopping = false
+    /// It stops for as long as nobody needs it.
+    private var isResting = false
     /// Non-nil exactly while a start is under way on the workshop's threads.
     private var launch: LaunchToken?
 
@@ -77,7 +81,7 @@ final class ChildLink: ServerLink, TimerTarget {
         launch = nil
         if isStopping {
             if case .success(let spawned) = result { Child.discard(spawned) }
-            return backend.linkStopped(self)
+            return hasStopped()
         }
         switch result {
         case .failure(let failure): backend.linkFailed(self, failure)
@@ -95,6 +99,8 @@ final class ChildLink: ServerLink, TimerTarget {
                 afterMilliseconds: Limits.initializeSeconds * 1000, self, tag: TimerTag.deadline)
             silence = state.loop.schedule(
                 afterMilliseconds: BridgeLimits.probeMilliseconds, self, tag: TimerTag.silence)
+            slot = state.loop.schedule(
+                afterMilliseconds: Limits.startSlotMilliseconds, self, tag: TimerTag.slot)
             perform(handshake.started())
         }
     }
@@ -149,6 +155,13 @@ final class ChildLink: ServerLink, TimerTarget {
     func settled() {
         state.loop.cancel(timer)
         timer = .none
+        letOthersStart()
+    }
+
+    private func letOthersStart() {
+        state.loop.cancel(slot)
+        slot = .none
+        child?.started()
     }
 
     /// The answer to a question of the handshake.
@@ -166,6 +179,7 @@ final class ChildLink: ServerLink, TimerTarget {
     ) {
         guard let child else { return }
         inFlight += 1
+        wasUsed = true
         state.counters.calls &+= 1
         let (number, method) = (Int(truncatingIfNeeded: id.value), call.kind.method)
         if era == .legacy {
@@ -199,6 +213,7 @@ final class ChildLink: ServerLink, TimerTarget {
         _ id: CallID, _ call: Call, _ request: HeldRequest, _ round: ModernRewriter.Round
     ) {
         inFlight += 1
+        wasUsed = true
         request.with { body, envelope, target in
             tell {
                 ModernRewriter.envelope(
@@ -255,7 +270,8 @@ final class ChildLink: ServerLink, TimerTarget {
         guard let ended = child else { return }
         child = nil
         backend.pastHits = backend.pastHits + ended.limitHits
-        profile = nil
+        // What it can do, it can do when it is back from its rest.
+        if !isResting { profile = nil }
         let served = isServing
         isServing = false
         hearing.end()
@@ -269,8 +285,9 @@ final class ChildLink: ServerLink, TimerTarget {
         ended.close()
         state.loop.cancel(timer)
         state.loop.cancel(silence)
+        state.loop.cancel(slot)
         timer = .none
-        if isStopping { return backend.linkStopped(self) }
+        if isStopping { return hasStopped() }
         if !served, backend.needsOlderSDK(self) { return }
         if !served, replacement == nil, case .replace(let era)? = handshake.exited() {
             replacement = era
@@ -285,6 +302,26 @@ final class ChildLink: ServerLink, TimerTarget {
     /// Ends the process: its input closes, then TERM, then KILL of the whole tree. The backend is told when
     /// nothing of it is left.
     override func stop() {
+        isResting = false
+        end()
+    }
+
+    /// The same for as long as nobody needs it: it may be started again when the backend has been told.
+    func rest() {
+        guard !isStopping else { return }
+        isResting = true
+        end()
+    }
+
+    private func hasStopped() {
+        guard isResting else { return backend.linkStopped(self) }
+        isResting = false
+        isStopping = false
+        stopSequence = nil
+        backend.linkRested()
+    }
+
+    private func end() {
         guard !isStopping else { return }
         isStopping = true
         hearing.end()
@@ -294,7 +331,7 @@ final class ChildLink: ServerLink, TimerTarget {
             // A spawn that has begun is waited for: its process must be gone before the end is told.
             if let launch, !launch.cancel() { return }
             launch = nil
-            return backend.linkStopped(self)
+            return hasStopped()
         }
         stopSequence = StopSequence(graceMilliseconds: Limits.stopGraceMilliseconds)
         perform(stopSequence?.begin())
@@ -319,6 +356,7 @@ final class ChildLink: ServerLink, TimerTarget {
             giveUp("It did not answer its first requests within \(Limits.initializeSeconds) s.")
         case TimerTag.silence:
             if child != nil, !isServing { perform(handshake.silent()) }
+        case TimerTag.slot: letOthersStart()
         case TimerTag.stop:
             timer = .none
             perform(stopSequence?.timeout())

@@ -253,6 +253,7 @@ extension SandboxHome {
         }
         switch backend.phase {
         case .resolving, .starting, .backoff: break
+        case .idle: backend.wake()
         case .ready, .crashLoop, .failed, .needsAuth, .stopping, .stopped:
             return backend.unavailable(backend.notReady)
         }

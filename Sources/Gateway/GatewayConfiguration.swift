@@ -40,6 +40,8 @@ public struct GatewayConfiguration: Sendable {
         /// Sandboxes of one API key, and of the whole gateway.
         public var sandboxesPerKey = ControlLimits().sandboxesPerKey
         public var sandboxes = ControlLimits().sandboxes
+        /// Servers that start at a time, as of the start of the gateway; 0 is a number that suits its CPUs.
+        public var serverStarts = 0
         /// Seconds from now that a sandbox's timeout may be set to at the most.
         public var timeoutSeconds = ControlLimits().timeoutSeconds
 
@@ -71,7 +73,7 @@ public struct GatewayConfiguration: Sendable {
     public var poller = PollerChoice.auto
     public var stateDirectory = "/var/lib/mcp-gateway"
     public var isolation = IsolationChoice.auto
-    public var network = NetworkChoice.host
+    public var network = NetworkPolicy(.host)
     public var apiKeys: [APIKey] = []
     public var certificates: [Certificate] = []
     /// Web origins that browsers may call from, besides this machine's; `*` is any.
@@ -89,6 +91,9 @@ public struct GatewayConfiguration: Sendable {
     public var limits = AdjustableLimits()
     /// What sandboxes and their servers may use.
     public var resources = ResourcePolicy()
+    /// When servers are stopped that nobody uses, and keys of servers that are not.
+    public var idle = IdlePolicy.ordinary
+    public var keepWarm: Set<String> = []
     /// Files of the operator that no sandbox may be shown: configuration, API keys, private keys.
     public var hiddenPaths: [String] = []
 

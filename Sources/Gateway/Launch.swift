@@ -5,8 +5,9 @@ import System
 /// What all servers of a sandbox have in common when they start.
 struct LaunchContext: Sendable {
     let sandboxID: String
-    /// `envVars` of the create, for every server.
+    /// `envVars` of the create, for every server, and what of it must never be shown.
     let environment: [(String, String)]
+    let secrets: [String]
     /// The core of the sandbox's loop: pipes between two cores cost 2.8 times the CPU.
     let cpu: Int?
     /// Where its own endpoint is for its programs, and the token for it.
@@ -18,8 +19,10 @@ struct LaunchContext: Sendable {
     /// There is an HTTP proxy in its network.
     var usesProxy = false
 
-    var variables: [(String, String)] {
-        environment + [("E2B_MCP_TOKEN", mcpToken), ("E2B_MCP_URL", mcpURL)] + (usesProxy ? Self.proxy : [])
+    /// - Parameter isOffline: of a server that finds no proxy.
+    func variables(isOffline: Bool) -> [(String, String)] {
+        environment + [("E2B_MCP_TOKEN", mcpToken), ("E2B_MCP_URL", mcpURL)]
+            + (usesProxy && !isOffline ? Self.proxy : [])
     }
 
     /// In both spellings, as programs read the one or the other; Node reads them when it is told to.
@@ -40,6 +43,9 @@ public enum Launch {
         workshop.hiddenPaths = configuration.hiddenPaths
         workshop.network = configuration.network
         workshop.resources = configuration.resources.standard
+        if configuration.limits.serverStarts > 0 {
+            workshop.startsAtATime = configuration.limits.serverStarts
+        }
         return try Workshop(workshop)
     }
 
@@ -57,13 +63,18 @@ public enum Launch {
         // The plan's own settings win over variables that are for all servers.
         let own = Set(plan.environment.map(\.name))
         let environment =
-            sandbox.variables.filter { !own.contains($0.0) } + plan.environment.map { ($0.name, $0.value) }
+            sandbox.variables(isOffline: plan.options.isOffline).filter { !own.contains($0.0) }
+            + plan.environment.map { ($0.name, $0.value) }
         var request = LaunchRequest(
             program: program, arguments: arguments, environment: environment, sandboxID: sandbox.sandboxID,
             serverName: plan.name, cpu: sandbox.cpu)
         request.paths = plan.hostPaths
-        request.resources = sandbox.resources
+        request.resources = sandbox.resources.with(plan.options.limits)
         request.network = sandbox.network
+        request.isOffline = plan.options.isOffline
+        request.hidesArguments = arguments.contains { argument in
+            plan.secrets.contains { argument.contains($0) }
+        }
         shared.workshop.launch(request, token: token, progress: progress, installed: installed, done: done)
     }
 

@@ -71,6 +71,9 @@ public enum Limits {
     /// Seconds a child may take from its start to its answer to `initialize`. Large Python servers need
     /// up to 9 s on an idle machine.
     public static let initializeSeconds = 60
+    /// Milliseconds that a child may keep others from starting, of which only so many do at a time: one that takes
+    /// longer waits for something else than its imports.
+    public static let startSlotMilliseconds = 5000
     /// Seconds for each list that is read from a server.
     public static let listSeconds = 30
     /// Pages of one list, as the official SDKs cap them.

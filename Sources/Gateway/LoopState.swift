@@ -290,5 +290,6 @@ struct Counters: Sendable {
     var childStarts: UInt64 = 0
     var childExits: UInt64 = 0
     var childrenAlive: UInt64 = 0
+    var idleStops: UInt64 = 0
     var egress = EgressCounters()
 }

@@ -74,13 +74,19 @@ final class SandboxHome: TimerTarget {
         owner = specification.owner
         options = specification.options
         catalog = ListCatalog(servers: [], options: ListCatalog.Options(implementation: .gateway))
-        let network = state.shared.workshop.network
+        let network = specification.network
         launchContext = LaunchContext(
             sandboxID: specification.id, environment: specification.environment,
+            secrets: CommonVariables.secrets(of: specification.environment),
             cpu: state.shared.cpu(of: state.loop.index), mcpToken: specification.mcpToken,
             mcpURL: network == .host ? specification.mcpURL : "http://localhost:\(Limits.insidePort)/mcp",
             resources: specification.options.resources, network: network)
-        egress = network == .host ? nil : SandboxEgress(sandbox: id, network: network, state: state)
+        egress =
+            network == .host
+            ? nil
+            : SandboxEgress(
+                sandbox: id, network: network, named: CommonVariables.hosts(of: specification.environment),
+                state: state)
         backends = specification.servers.enumerated().map { Backend(home: self, plan: $1, index: $0) }
         rebuildCatalog()
     }
@@ -125,6 +131,12 @@ final class SandboxHome: TimerTarget {
         serverSettled()
     }
 
+    /// It is ready again, with what it offered before.
+    func serverIsBack() {
+        catalog = catalog.with(heads: listOptions)
+        serverSettled()
+    }
+
     /// Its tools stay listed: it is on its way back, and calls meanwhile wait or are told.
     func serverLost(_ backend: Backend) {
         catalog = catalog.with(heads: listOptions)
@@ -159,7 +171,7 @@ final class SandboxHome: TimerTarget {
 
     /// Empty while every server is ready; else the state of each, for `_meta` of the lists.
     private var serverStates: [UInt8] {
-        guard !backends.allSatisfy({ $0.phase == .ready }) else { return [] }
+        guard !backends.allSatisfy({ $0.phase == .ready || $0.phase == .idle }) else { return [] }
         return JSONValue.array(
             backends.map { .object(["name": .string($0.plan.name), "state": .string($0.stateName)]) }
         ).serialized()
@@ -195,7 +207,9 @@ final class SandboxHome: TimerTarget {
         var index = ((backends + leaving).map(\.index).max() ?? -1) + 1
         for plan in plans {
             if let same = kept.firstIndex(where: { $0.plan.isSameLaunch(as: plan) }) {
-                next.append(kept.remove(at: same))
+                let backend = kept.remove(at: same)
+                backend.adopt(plan)
+                next.append(backend)
             } else {
                 let backend = Backend(home: self, plan: plan, index: index)
                 index += 1

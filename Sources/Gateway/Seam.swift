@@ -113,11 +113,13 @@ public struct SandboxSpecification: Sendable {
     /// For the sandbox's own processes, besides the digest: where its endpoint is on this host, and the token.
     public var mcpToken: String
     public var mcpURL: String
+    /// What its servers reach.
+    public var network: NetworkChoice
 
     public init(
         id: String, home: Int, tokenDigest: [UInt8], sessionKey: [UInt8], servers: [ServerPlan],
         options: GatewayOptions, environment: [(String, String)], owner: String, mcpToken: String = "",
-        mcpURL: String = ""
+        mcpURL: String = "", network: NetworkChoice = .host
     ) {
         self.id = id
         self.home = home
@@ -129,6 +131,7 @@ public struct SandboxSpecification: Sendable {
         self.owner = owner
         self.mcpToken = mcpToken
         self.mcpURL = mcpURL
+        self.network = network
     }
 }
 
@@ -138,6 +141,8 @@ public struct ServerStatus: Sendable {
     public var key: String
     /// resolving, starting, ready, idle, needs_auth, crash_loop, failed or stopped.
     public var state: String
+    /// When that began, in Unix milliseconds.
+    public var sinceMilliseconds: Int
     public var era: String
     public var tools: Int
     public var pid: Int32?
@@ -148,12 +153,14 @@ public struct ServerStatus: Sendable {
     public var limitHits: LimitHits
 
     public init(
-        name: String, key: String, state: String, era: String, tools: Int, pid: Int32?, restarts: Int,
+        name: String, key: String, state: String, sinceMilliseconds: Int = 0, era: String, tools: Int,
+        pid: Int32?, restarts: Int,
         lastError: String?, stderrTail: [String], limitHits: LimitHits = LimitHits()
     ) {
         self.name = name
         self.key = key
         self.state = state
+        self.sinceMilliseconds = sinceMilliseconds
         self.era = era
         self.tools = tools
         self.pid = pid

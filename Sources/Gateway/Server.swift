@@ -29,7 +29,7 @@ public enum GatewayServer {
             workshop: workshop, certificates: certificates, mailboxes: loops.map(\.mailbox),
             cpus: loops.map(\.cpu))
         let control = Control(plane: Plane(shared: shared))
-        try control.start(controlConfiguration(configuration, catalog, workshop.isolation))
+        try control.start(controlConfiguration(configuration, catalog, workshop))
         shared.adopt(control)
         try attach(sockets, shared, Settings(configuration), loops)
         Log.info(
@@ -71,7 +71,7 @@ public enum GatewayServer {
                 try certificates.reload(configuration.certificates.map(\.files))
                 warn(certificates)
             }
-            let control = controlConfiguration(configuration, catalog, shared.workshop.isolation)
+            let control = controlConfiguration(configuration, catalog, shared.workshop)
             shared.control?.post { $0.configuration = control }
             Log.info("reloaded", [:])
         } catch {
@@ -80,19 +80,26 @@ public enum GatewayServer {
     }
 
     private static func controlConfiguration(
-        _ configuration: GatewayConfiguration, _ catalog: ServerCatalog, _ isolation: Isolation
+        _ configuration: GatewayConfiguration, _ catalog: ServerCatalog, _ workshop: Workshop
     ) -> ControlConfiguration {
         var keys = APIKeys()
         for key in configuration.apiKeys { keys.add(name: key.name, key: key.key) }
         var policy = PlanPolicy()
-        policy.allowsCustomServers = configuration.allowsCustomServers ?? (isolation != .none)
+        policy.isIsolated = workshop.isolation != .none
+        policy.allowsCustomServers = configuration.allowsCustomServers ?? policy.isIsolated
         policy.resources = configuration.resources
+        policy.network = workshop.network
+        policy.networkObstacle = workshop.networkObstacle
+        policy.idle = configuration.idle
+        policy.keepWarm = configuration.keepWarm
         let plans = policy
         var control = ControlConfiguration(
             keys: keys, publicURL: configuration.effectivePublicURL, domain: configuration.effectiveDomain
         ) { mcp in
             catalog.check(mcp, policy: plans).map { CheckedServers(plans: $0.plans, options: $0.options) }
         }
+        control.network = policy.network.standard
+        control.networkObstacle = policy.networkObstacle
         control.limits.sandboxes = configuration.limits.sandboxes
         control.limits.sandboxesPerKey = configuration.limits.sandboxesPerKey
         control.limits.timeoutSeconds = configuration.limits.timeoutSeconds

@@ -34,6 +34,9 @@ class ServerLink {
     final var isServing = false
     /// Requests that it has not answered, the gateway's own among them.
     final var inFlight = 0
+    /// A call has been sent, or the server has told something, since the last look. A mark and no time: that is all
+    /// that a call may cost.
+    final var wasUsed = false
     /// Requests of the server of which it is not known yet whose they are.
     final var doubts = Doubts()
     /// Calls that were called off and have no answer: the server may still be at them. When that was.
@@ -216,6 +219,7 @@ extension ServerLink {
 
     /// `call` is the one in whose own response the notification came, where there is such a thing.
     final func notice(_ envelope: Envelope, _ line: UnsafeRawBufferPointer, during own: UInt64? = nil) {
+        wasUsed = true
         let call = own.map(subject)
         switch MethodName(envelope, in: line) {
         case .progress:

@@ -30,6 +30,9 @@ public struct ItemList: Sendable {
 
     public var count: Int { items.count }
 
+    /// Whether a client would see no difference.
+    func isSame(as other: ItemList) -> Bool { bytes == other.bytes && items.count == other.items.count }
+
     /// Whether the tool of that name can be called as a task.
     func runsAsTask(_ name: [UInt8]) -> Bool {
         !taskTools.isEmpty && taskTools[String(decoding: name, as: UTF8.self)] != nil

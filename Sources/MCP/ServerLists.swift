@@ -19,6 +19,17 @@ public struct ServerLists: Sendable {
 
     public func count(_ kind: ListKind) -> Int { current[Int(kind.rawValue)]?.count ?? 0 }
 
+    /// Whether a client would see no difference between what is in force here and there.
+    public func isSame(as other: ServerLists) -> Bool {
+        ListKind.allCases.allSatisfy { kind in
+            switch (self[kind], other[kind]) {
+            case (nil, nil): true
+            case (let mine?, let its?): mine.isSame(as: its)
+            default: false
+            }
+        }
+    }
+
     public func isRefreshing(_ kind: ListKind) -> Bool { reading[Int(kind.rawValue)] != nil }
 
     /// Starts a list from its first page; pages of an unfinished reading are dropped.

@@ -35,7 +35,7 @@ struct ContainerRun: Sendable {
         self.resources = resources.consistent
         self.state = state
         name = "mcp-gateway-\(state.tag)-\(request.sandboxID)-\(getpid())-\(number)"
-        reach = min(request.network, configuration.network)
+        reach = min(request.network, configuration.network.maximum)
         temporaryBytes = configuration.temporaryBytes
     }
 
@@ -48,7 +48,8 @@ struct ContainerRun: Sendable {
         let (volumes, network) = (try volumes(paths), try network())
         return [engine.path, "run", "--interactive", "--pull", "never", "--name", name] + labels
             + confinement + limits + network + own + identity
-            + ["--env-file", "/dev/fd/\(Self.environmentDescriptor)"] + volumes
+            + ["--env-file", "/dev/fd/\(Self.environmentDescriptor)"]
+            + (try variables().passed).flatMap { ["--env", $0.0] } + volumes
             + [reference] + request.arguments
     }
 
@@ -68,9 +69,6 @@ struct ContainerRun: Sendable {
     private var limits: [String] {
         var hard: UInt64 = .max
         var soft: UInt64 = 0
-        _ = ce_get_limit(Int32(__RLIMIT_NPROC.rawValue), &soft, &hard)
-        // The kernel counts processes by user: only one with its own sandbox alone can be held to a number.
-        let processes = runsAsSandboxUser ? min(resources[.sandboxProcesses], hard) : hard
         _ = ce_get_limit(Int32(RLIMIT_NOFILE.rawValue), &soft, &hard)
         let files = min(resources[.serverOpenFiles], hard)
         let memory = "\(resources[.serverMemory])"
@@ -79,6 +77,11 @@ struct ContainerRun: Sendable {
             "--ulimit", "core=0:0", "--ulimit", "nofile=\(files):\(files)",
             "--ulimit", "fsize=\(resources[.serverFileSize]):\(resources[.serverFileSize])",
         ]
+        // The kernel counts processes by user: only one with its own sandbox alone can be held to a number. podman
+        // lowers its own limit to as many processes as the kernel has, and cannot give more than it has.
+        _ = ce_get_limit(Int32(__RLIMIT_NPROC.rawValue), &soft, &hard)
+        let most = min(hard, UInt64(GroupFile.text("/proc/sys/kernel/pid_max").filter(\.isNumber)) ?? hard)
+        let processes = runsAsSandboxUser ? min(resources[.sandboxProcesses], most) : most
         let count = processes == .max ? "-1" : "\(processes)"
         list += ["--ulimit", "nproc=\(count):\(count)"]
         let percent = resources[.serverCPUs]
@@ -91,6 +94,7 @@ struct ContainerRun: Sendable {
 
     /// podman is started in the sandbox's network, which is its "host" then.
     private func network() throws(LaunchFailure) -> [String] {
+        if request.isOffline { return ["--network", "none"] }
         if reach == .host { return ["--network", program.networkNone ? "none" : "host"] }
         guard engine.kind == .podman else {
             guard reach == .none else {
@@ -127,14 +131,18 @@ struct ContainerRun: Sendable {
         }
     }
 
-    /// The catalog's user, or the image's when that is not root, or the sandbox's own.
+    /// The catalog's user, or the image's when that is not root, or the sandbox's own. Whoever it is, it is in the
+    /// sandbox's group.
     private var identity: [String] {
-        if let named = program.user { return ["--user", named] }
-        guard runsAsSandboxUser, let user else { return [] }
-        return ["--user", "\(user):\(user)"]
+        guard let user else { return program.user.map { ["--user", $0] } ?? [] }
+        if runsAsSandboxUser { return ["--user", "\(user):\(user)"] }
+        return (program.user.map { ["--user", $0] } ?? []) + ["--group-add", "\(user)"]
     }
 
-    private var runsAsSandboxUser: Bool {
+    /// Volumes that last as long as the sandbox; without a user of its own, a container's files could not be removed.
+    var namedVolumes: [String] { user == nil ? [] : program.volumes.filter(\.isNamed).map(\.source) }
+
+    var runsAsSandboxUser: Bool {
         let account = imageUser.split(separator: ":").first ?? ""
         return user != nil && program.user == nil && (account.isEmpty || account == "0" || account == "root")
     }
@@ -148,7 +156,10 @@ struct ContainerRun: Sendable {
                 !target.contains(":"), !target.contains(",")
             else { throw LaunchFailure(message: "\(volume.target) is no place for a volume in a container.") }
             guard targets.insert(target).inserted else { continue }
-            if volume.isNamed {
+            if volume.isNamed, user != nil {
+                let source = state.volume(volume.source, of: request.sandboxID)
+                list += ["--volume", "\(source):\(target):\(volume.readOnly ? "ro" : "rw")"]
+            } else if volume.isNamed {
                 list += ["--tmpfs", "\(target):rw,nosuid,nodev,size=\(temporaryBytes),mode=1777"]
             } else {
                 list += ["--volume", try Self.bind(volume, target, paths)]
@@ -174,34 +185,5 @@ struct ContainerRun: Sendable {
             )
         }
         return "\(source):\(target):\(volume.readOnly || !share.isWritable ? "ro" : "rw")"
-    }
-
-    // MARK: Environment
-
-    /// The lines of the environment file. Engines read it line by line, without any way to quote.
-    func environmentFile() throws(LaunchFailure) -> [UInt8] {
-        var names: [String] = []
-        var values: [String: String] = [:]
-        // PATH, HOME and LANG of the image are right for it, unless its home is another user's.
-        let all =
-            (runsAsSandboxUser ? [("HOME", Jail.workspace)] : []) + request.environment
-            + [(Starter.markVariable, request.sandboxID)]
-        for (name, value) in all {
-            guard Self.isName(name), !value.utf8.contains(where: { $0 == 10 || $0 == 13 || $0 == 0 }),
-                name.utf8.count + value.utf8.count <= SandboxLimits.environmentLineBytes
-            else {
-                throw LaunchFailure(
-                    message:
-                        "The variable \(name) cannot be given to a container: its value has several lines, or "
-                        + "more than \(SandboxLimits.environmentLineBytes) bytes.")
-            }
-            if values.updateValue(value, forKey: name) == nil { names.append(name) }
-        }
-        return Array(names.map { "\($0)=\(values[$0] ?? "")\n" }.joined().utf8)
-    }
-
-    private static func isName(_ name: String) -> Bool {
-        ProcessStart.isName(name) && !name.hasPrefix("#")
-            && name.utf8.allSatisfy { (0x21...0x7e).contains($0) }
     }
 }

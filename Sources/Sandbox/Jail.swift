@@ -30,6 +30,8 @@ struct Jail: Sendable {
     var directory = Self.workspace
     /// The network is the sandbox's own: the host's resolver is not there, nor are the names of its network.
     var hasOwnNetwork = false
+    /// It has a network of its own with nothing in it but a loopback interface.
+    var isOffline = false
     /// Shown as `/etc/hosts` then; nil is one with the sandbox itself alone.
     var hostsFile: String?
     var temporaryBytes = SandboxLimits.temporaryBytes
@@ -42,6 +44,7 @@ struct Jail: Sendable {
             "--uid", "\(Self.user)", "--gid", "\(Self.user)", "--hostname", "sandbox",
             "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--info-fd", "\(infoDescriptor)",
         ]
+        if isOffline { list.append("--unshare-net") }
         list += system
         list += [
             "--proc", "/proc", "--dev", "/dev",

@@ -14,6 +14,8 @@ public struct LaunchRequest: Sendable {
     public var program: Program
     /// Follow the program's own.
     public var arguments: [String]
+    /// There is a secret among them, so that they must not be in a command line.
+    public var hidesArguments = false
     public var environment: [(String, String)]
     public var sandboxID: String
     /// For messages.
@@ -27,6 +29,8 @@ public struct LaunchRequest: Sendable {
     public var resources: ResourceLimits?
     /// Anything but `host` is a network of the sandbox's own. Never more than the workshop's configuration says.
     public var network = NetworkChoice.host
+    /// It reaches nothing at all, its sandbox's endpoint and other servers included.
+    public var isOffline = false
 
     public init(
         program: Program, arguments: [String], environment: [(String, String)], sandboxID: String,

@@ -36,6 +36,8 @@ public enum SandboxLimits {
     /// How readily a server is killed when the machine itself has no memory left (oom_score_adj): before the gateway,
     /// and before everything of the host that has no such wish itself.
     static let memoryVictimScore: Int32 = 800
+    /// Bytes of one that it has in its own environment instead: Linux takes 128 KiB with its name (MAX_ARG_STRLEN).
+    static let environmentValueBytes = 120 * 1024
     /// Rounds of removing containers that an earlier gateway left.
     static let containerRemovals = 4
 
@@ -47,6 +49,8 @@ public enum SandboxLimits {
     /// Bytes that a group's memory may stay below its limit when that is what the kernel kills for: it charges in
     /// batches, one for each CPU.
     static let memorySlackBytes: UInt64 = 4 << 20
+    /// Processes of a server of which it is looked up whether they can open another file: 2 us each.
+    static let processesLookedAt = 64
     /// Bytes of a workspace for each file and directory that it may hold: 131072 of them in 1 GiB, of which each
     /// takes about 1 KiB of the kernel's memory.
     static let workspaceBytesPerFile: UInt64 = 8 * 1024

@@ -1,3 +1,4 @@
+import Glibc
 import System
 
 /// What `/proc` tells of processes.
@@ -14,6 +15,15 @@ enum ProcessTable {
         guard let text = read("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: end)...].split(separator: " ")
         return fields.count > 1 ? Int32(fields[1]) : nil
+    }
+
+    /// Descriptors that a process has open; 0 where that cannot be seen. Before Linux 6.2 they have to be counted.
+    static func openFiles(of pid: Substring) -> UInt64 {
+        var status = stat()
+        let directory = "/proc/\(pid)/fd"
+        guard stat(directory, &status) == 0 else { return 0 }
+        if status.st_size > 0 { return UInt64(status.st_size) }
+        return UInt64(((try? Files.list(directory)) ?? []).count)
     }
 
     static var all: [Int32] { ((try? Files.list("/proc")) ?? []).compactMap { Int32($0) } }

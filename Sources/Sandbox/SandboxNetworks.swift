@@ -3,22 +3,6 @@ import Glibc
 import Synchronization
 import System
 
-/// What the servers of a sandbox can reach, each more than the one before.
-public enum NetworkChoice: String, Sendable, CaseIterable, Comparable {
-    /// Each other, and the gateway's endpoint of their own sandbox.
-    case none
-    /// Also the hosts of a list, through the gateway.
-    case listed
-    /// Also every public host, through the gateway's HTTP proxy.
-    case proxy
-    /// What the host reaches, its own loopback included.
-    case host
-
-    private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
-
-    public static func < (left: NetworkChoice, right: NetworkChoice) -> Bool { left.rank < right.rank }
-}
-
 /// An address in a sandbox's network at which the gateway listens.
 public struct InsideAddress: Sendable, Hashable {
     /// Numeric.

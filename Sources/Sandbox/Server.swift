@@ -9,27 +9,36 @@ struct Server: Sendable {
     let command: [String]
     /// The sandbox's own host user; nil without root.
     let user: UInt32?
+    /// One of the gateway's own that it must see.
+    var file: String?
 
-    func plan(_ starter: Starter, paths: HostPaths, _ configuration: WorkshopConfiguration) -> StartPlan {
+    /// - Parameter areProcessesHeld: by control groups.
+    func plan(
+        _ starter: Starter, paths: HostPaths, areProcessesHeld: Bool, _ configuration: WorkshopConfiguration
+    ) -> StartPlan {
         let workspace = starter.state.workspace(request.sandboxID)
         let isJailed = starter.isolation == .bubblewrap
         var jail = starter.jail()
         jail.workspace = workspace
-        jail.hasOwnNetwork = min(request.network, configuration.network) != .host
+        jail.isOffline = request.isOffline
+        jail.hasOwnNetwork =
+            request.isOffline || min(request.network, configuration.network.maximum) != .host
         let hosts = starter.state.hosts(request.sandboxID)
-        if jail.hasOwnNetwork, Files.isFile(hosts) { jail.hostsFile = hosts }
+        if jail.hasOwnNetwork, !jail.isOffline, Files.isFile(hosts) { jail.hostsFile = hosts }
         jail.temporaryBytes = configuration.temporaryBytes
         jail.hiddenTools = package.hiddenTools
         jail.shares = shares(paths)
         if let root = package.root {
             jail.shares.append(HostPaths.Share(named: root, source: root, isWritable: false))
         }
+        if let file { jail.shares.append(HostPaths.Share(named: file, source: file, isWritable: false)) }
         jail.directory = package.directory ?? Jail.workspace
         var plan = StartPlan(
             command: command, environment: environment(home: isJailed ? Jail.workspace : workspace),
             jail: jail,
             directory: package.directory ?? workspace, user: user,
-            cpu: configuration.pinsServers ? request.cpu : nil, limits: limits(configuration),
+            cpu: configuration.pinsServers ? request.cpu : nil,
+            limits: limits(configuration, areProcessesHeld),
             mark: request.sandboxID)
         if isJailed, user == nil, HeldJail.isPossible {
             plan.jailProcesses = (request.resources ?? configuration.resources)[.serverProcesses]
@@ -54,7 +63,7 @@ struct Server: Sendable {
     /// What of the host its configuration names. A custom server, which a caller brings, gets files to read; what
     /// a server of the catalog is pointed at may be a directory, and writable.
     private func shares(_ paths: HostPaths) -> [HostPaths.Share] {
-        let named = Self.absolutePaths(command) + request.paths
+        let named = Self.absolutePaths(command + request.arguments) + request.paths
         var found: [HostPaths.Share] = []
         for path in named {
             let share = package.isCustom ? paths.file(path) : paths.data(path)
@@ -74,15 +83,18 @@ struct Server: Sendable {
         }
     }
 
-    private func limits(_ configuration: WorkshopConfiguration) -> [(resource: Int32, value: UInt64)] {
+    private func limits(
+        _ configuration: WorkshopConfiguration, _ areProcessesHeld: Bool
+    ) -> [(resource: Int32, value: UInt64)] {
         let resources = request.resources ?? configuration.resources
         var limits: [(resource: Int32, value: UInt64)] = [
             (Int32(RLIMIT_NOFILE.rawValue), resources[.serverOpenFiles]),
             (Int32(RLIMIT_CORE.rawValue), 0),
             (Int32(RLIMIT_FSIZE.rawValue), resources[.serverFileSize]),
         ]
-        // The kernel counts processes by user: only one with its own sandbox alone can be held to a number.
-        if user != nil {
+        // The kernel counts processes by user: only one with its own sandbox alone can be held to a number. Nothing
+        // tells of those that it refuses so.
+        if user != nil, !areProcessesHeld {
             limits.append((Int32(__RLIMIT_NPROC.rawValue), resources[.sandboxProcesses]))
         }
         if let bytes = configuration.addressSpaceBytes { limits.append((Int32(RLIMIT_AS.rawValue), bytes)) }

@@ -74,27 +74,53 @@ final class ServerGroup: Sendable {
         }
     }
 
-    private func add(_ limit: ResourceLimit) { known.withLock { $0[limit] += 1 } }
+    /// The server has said so itself.
+    func add(_ limit: ResourceLimit) { known.withLock { $0[limit] += 1 } }
 
     private func look() -> LimitHits {
         var hits = LimitHits()
         if workspace?.isFull == true { hits[.sandboxDisk] = 1 }
+        if hasAllFilesOpen { hits[.serverOpenFiles] = 1 }
         for (hierarchy, path) in own {
+            let below = isContainer ? hierarchy.groups(in: path).map { "\(path)/\($0)" } : []
             if hierarchy.controllers.contains(.memory) {
                 let file = hierarchy.isUnified ? "memory.events" : "memory.oom_control"
                 hits[memoryLimit(hierarchy, path)] = count("oom_kill", "\(path)/\(file)")
             }
             if hierarchy.controllers.contains(.pids) {
-                hits[.serverProcesses] = count("max", "\(path)/pids.events")
+                for path in [path] + below {
+                    hits[processesLimit(path)] += count("max", "\(path)/pids.events")
+                }
+                if hierarchy.isUnified {
+                    hits[.sandboxProcesses] += count("max", "\(path)/../pids.events.local")
+                }
             }
             if hierarchy.controllers.contains(.cpu) {
-                hits[.serverCPUs] = count("nr_throttled", "\(path)/cpu.stat")
+                for path in [path] + below { hits[.serverCPUs] += count("nr_throttled", "\(path)/cpu.stat") }
             }
         }
         for (hierarchy, path) in shared where hierarchy.controllers.contains(.cpu) {
             hits[.sandboxCPUs] = count("nr_throttled", "\(path)/cpu.stat")
         }
         return hits
+    }
+
+    /// A process that could open no file more. Nothing counts those that could not: it is what can be seen.
+    private var hasAllFilesOpen: Bool {
+        guard let (hierarchy, path) = own.first ?? shared.first else { return false }
+        let groups = [path] + (isContainer ? hierarchy.groups(in: path).map { "\(path)/\($0)" } : [])
+        let pids = groups.flatMap { GroupFile.text("\($0)/cgroup.procs").split(separator: "\n") }
+        return pids.prefix(SandboxLimits.processesLookedAt).contains {
+            ProcessTable.openFiles(of: $0) >= limits[.serverOpenFiles]
+        }
+    }
+
+    /// Which limit refuses forks in a group that was once as large as its own, or never was. Older kernels do not tell.
+    private func processesLimit(_ path: String) -> ResourceLimit {
+        guard let peak = UInt64(GroupFile.text("\(path)/pids.peak").filter(\.isNumber)),
+            let most = UInt64(GroupFile.text("\(path)/pids.max").filter(\.isNumber))
+        else { return .serverProcesses }
+        return peak >= most ? .serverProcesses : .sandboxProcesses
     }
 
     /// Whose limit makes the kernel kill in here: a server that never met its own dies of its sandbox's.
@@ -130,6 +156,13 @@ final class ServerGroup: Sendable {
         }
         if hits[.serverProcesses] > 0 {
             return "out of processes: the limit is \(limits[.serverProcesses]) processes and threads"
+        }
+        if hits[.sandboxProcesses] > 0 {
+            return
+                "out of processes: the limit of its sandbox is \(limits[.sandboxProcesses]) processes and threads"
+        }
+        if hits[.serverOpenFiles] > 0 {
+            return "out of descriptors: the limit is \(limits[.serverOpenFiles]) open files of a process"
         }
         return nil
     }

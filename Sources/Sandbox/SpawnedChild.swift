@@ -26,12 +26,16 @@ public final class SpawnedChild: Sendable {
     public let pidfd: Int32
     private let guardian: Guard
     private let group: ServerGroup?
+    private let slot: StartSlot?
     /// From then on the numbers may be another process's, and the descriptors closed.
     private let isReaped = Atomic<Bool>(false)
     private let isKilled = Atomic<Bool>(false)
 
     /// - Parameter pidfd: what is watched; nil: the started process itself.
-    init(_ spawned: ce_spawned, _ guardian: Guard, pidfd: Int32? = nil, group: ServerGroup? = nil) {
+    init(
+        _ spawned: ce_spawned, _ guardian: Guard, pidfd: Int32? = nil, group: ServerGroup? = nil,
+        slot: StartSlot? = nil
+    ) {
         pid = spawned.pid
         self.pidfd = pidfd ?? spawned.pidfd
         stdin = spawned.input
@@ -39,7 +43,11 @@ public final class SpawnedChild: Sendable {
         stderr = spawned.errors
         self.guardian = guardian
         self.group = group
+        self.slot = slot
     }
+
+    /// Its start is over, or takes so long that others go ahead.
+    public func started() { slot?.release() }
 
     deinit {
         if case .jail(_, let outerPidfd) = guardian { ce_close(outerPidfd) }
@@ -80,6 +88,9 @@ public final class SpawnedChild: Sendable {
     /// How often it met its limits until now, or until its end.
     public var hits: LimitHits { group?.hits ?? LimitHits() }
 
+    /// The server has told of a limit that it met, where the kernel does not.
+    public func note(_ limit: ResourceLimit) { group?.add(limit) }
+
     /// How it ended, once and only when nothing of it is left; nil before.
     public func reap() -> ChildExitStatus? {
         guard !isReaped.load(ordering: .acquiring) else { return nil }
@@ -102,6 +113,7 @@ public final class SpawnedChild: Sendable {
         let result = ce_pidfd_reap(pidfd, &exit)
         if result == 0 { return nil }
         isReaped.store(true, ordering: .releasing)
+        started()
         // Somebody else has reaped it: it has ended, but how is not known.
         var status = result < 0 ? ChildExitStatus(code: -1) : ChildExitStatus(exit, isRelayed: true)
         if !isKilled.load(ordering: .relaxed) { group?.note(signal: status.signal) }

@@ -21,6 +21,8 @@ struct StartPlan: Sendable {
     var workspace: Workspace?
     /// Nil for what runs in a jail.
     var engine: EngineStart?
+    /// Kept until the start is over; nil where nobody else waits for that.
+    var slot: StartSlot?
     /// Finds the jail's own processes after a crash of the gateway; not seen by the server.
     var mark: String
 }
@@ -71,7 +73,7 @@ struct Starter: Sendable {
         start.group = plan.group
         start.network = plan.network
         start.workspace = plan.workspace
-        return SpawnedChild(try start.run(), .warden, group: plan.group)
+        return SpawnedChild(try start.run(), .warden, group: plan.group, slot: plan.slot)
     }
 
     private func startEngine(_ plan: StartPlan, _ engine: EngineStart) throws(Errno) -> SpawnedChild {
@@ -92,7 +94,7 @@ struct Starter: Sendable {
             file = try Errno.check(made, "passing the environment")
             start.inherited = [file]
         }
-        return SpawnedChild(try start.run(), .warden, group: plan.group)
+        return SpawnedChild(try start.run(), .warden, group: plan.group, slot: plan.slot)
     }
 
     private func startJailed(_ plan: StartPlan) throws(Errno) -> SpawnedChild {
@@ -129,13 +131,13 @@ struct Starter: Sendable {
             parent == spawned.pid || parent == getpid()
         else {
             if pidfd >= 0 { ce_close(pidfd) }
-            let child = SpawnedChild(spawned, .jailOnly, group: plan.group)
+            let child = SpawnedChild(spawned, .jailOnly, group: plan.group, slot: plan.slot)
             // It would run without its limit.
             if plan.jailProcesses != nil { child.kill() }
             return child
         }
         let child = SpawnedChild(
-            spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd, group: plan.group)
+            spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd, group: plan.group, slot: plan.slot)
         do {
             try held.release(initPID)
             return child

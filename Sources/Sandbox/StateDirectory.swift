@@ -5,7 +5,7 @@ import System
 /// The part of the state directory that this module owns. Sandboxes' processes run as users of their own and
 /// reach what is theirs in here by name; nothing can be listed by them.
 ///
-///     sandboxes/<id>/workspace   the sandbox's own, removed with it
+///     sandboxes/<id>/disk        what the sandbox writes, removed with it
 ///     sandboxes/<id>/hosts       its /etc/hosts, where it has a network of its own
 ///     packages/<kind>/<name>     installed once, shown read-only to every sandbox that needs it
 ///     packages/cache             what package managers keep
@@ -17,6 +17,9 @@ struct StateDirectory: Sendable {
     var packages: String { "\(path)/packages" }
     var jail: String { "\(path)/jail" }
     var tools: String { "\(path)/tools" }
+    /// Put arguments into programs that must not be in their command lines.
+    var nodeArguments: String { "\(jail)/arguments.cjs" }
+    var pythonArguments: String { "\(jail)/arguments.py" }
     /// Says that containers were started, and by what.
     var engineMark: String { "\(path)/container-engine" }
 
@@ -29,7 +32,9 @@ struct StateDirectory: Sendable {
     func sandbox(_ id: String) -> String { "\(sandboxes)/\(id)" }
     /// The `/etc/hosts` of a sandbox with a network of its own.
     func hosts(_ id: String) -> String { "\(sandbox(id))/hosts" }
-    func workspace(_ id: String) -> String { "\(sandbox(id))/workspace" }
+    func disk(_ id: String) -> String { "\(sandbox(id))/disk" }
+    func workspace(_ id: String) -> String { SandboxDisk.workspace(disk(id)) }
+    func volume(_ name: String, of id: String) -> String { SandboxDisk.volume(name, disk(id)) }
 
     /// Makes what is missing. The state directory itself keeps the mode it has when it exists.
     init(_ path: String) throws(Errno) {
@@ -43,6 +48,8 @@ struct StateDirectory: Sendable {
         }
         for (name, text) in Self.jailFiles { try write(text, to: "\(jail)/\(name)") }
         try write(Self.missingTool, to: "\(jail)/missing-tool", mode: 0o755)
+        try write(HiddenArguments.node, to: nodeArguments)
+        try write(HiddenArguments.python, to: pythonArguments)
     }
 
     /// Files of `/etc` in a jail that are not the host's.

@@ -21,6 +21,7 @@ public final class Workshop: Sendable {
     let networks: SandboxNetworks?
     let workspaces = Workspaces()
     private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
+    private let starts: StartGate
     private let counts = JobQueue(name: "counts", threads: 1)
     /// Numbers containers.
     private let containers = Atomic<UInt64>(0)
@@ -30,6 +31,7 @@ public final class Workshop: Sendable {
     /// Makes the directories, finds out whether jails work here, and sweeps what an earlier gateway left.
     public init(_ configuration: WorkshopConfiguration) throws(WorkshopFailure) {
         self.configuration = configuration
+        starts = StartGate(limit: configuration.startsAtATime)
         do {
             state = try StateDirectory(configuration.stateDirectory)
             users =
@@ -62,7 +64,9 @@ public final class Workshop: Sendable {
     private static func makeNetworks(_ configuration: WorkshopConfiguration) throws(WorkshopFailure)
         -> SandboxNetworks?
     {
-        guard configuration.network != .host else { return nil }
+        guard configuration.network.standard != .host else {
+            return configuration.isolation == .none ? nil : try? SandboxNetworks()
+        }
         guard configuration.isolation != .none else {
             throw WorkshopFailure(message: "Networks of sandboxes need --isolation bubblewrap.")
         }
@@ -75,7 +79,15 @@ public final class Workshop: Sendable {
     }
 
     /// What servers reach; anything but `host` is a network of their sandbox's own, in which the gateway can listen.
-    public var network: NetworkChoice { configuration.network }
+    public var network: NetworkPolicy { configuration.network }
+
+    /// Why no sandbox can have less than `host` here, in words; nil: it can.
+    public var networkObstacle: String? {
+        guard networks == nil else { return nil }
+        return isolation == .none
+            ? "networks of sandboxes need jails, which isolation: none does without"
+            : "networks of sandboxes need a gateway that is root or has CAP_SYS_ADMIN"
+    }
 
     /// Opens listeners in the sandbox's network, which is made for it, and writes its `/etc/hosts` for the jails
     /// that start from then on. `done` gets the descriptors, which are its own then, on a thread of the workshop.
@@ -124,13 +136,17 @@ public final class Workshop: Sendable {
         done: @escaping @Sendable (Result<SpawnedChild, LaunchFailure>) -> Void
     ) {
         packages.ensure(request.program, progress: progress) { result in
-            self.launches.submit {
-                guard token.commit() else { return }
-                switch result {
-                case .failure(let failure): done(.failure(failure))
-                case .success(let package):
-                    installed()
-                    done(Result { () throws(LaunchFailure) in try self.start(request, package) })
+            switch result {
+            case .failure(let failure):
+                self.launches.submit { if token.commit() { done(.failure(failure)) } }
+            case .success(let package):
+                guard !token.isCancelled else { return }
+                installed()
+                self.starts.enter(token) { slot in
+                    self.launches.submit {
+                        guard token.commit() else { return }
+                        done(Result { () throws(LaunchFailure) in try self.start(request, package, slot) })
+                    }
                 }
             }
         }
@@ -145,18 +161,25 @@ public final class Workshop: Sendable {
         _ = try answer.wait().get()
     }
 
-    private func start(_ request: LaunchRequest, _ package: InstalledPackage) throws(LaunchFailure)
-        -> SpawnedChild
-    {
+    private func start(
+        _ request: LaunchRequest, _ package: InstalledPackage, _ slot: StartSlot
+    ) throws(LaunchFailure) -> SpawnedChild {
         let resources = request.resources ?? configuration.resources
         let user = try prepare(request.sandboxID)
         if case .oci(let program) = request.program {
-            return try startContainer(request, program, package, user, resources)
+            return try startContainer(request, program, package, user, resources, slot)
         }
-        let command = try package.command(for: request)
+        var (request, command) = (request, try package.command(for: request))
         try checkVisible(command, package)
-        let server = Server(request: request, package: package, command: command, user: user)
-        var plan = server.plan(starter, paths: paths, configuration)
+        let hidden = HiddenArguments(request, package, program: command.first ?? "", state)
+        if let hidden {
+            command = hidden.command
+            request.environment += hidden.environment
+        }
+        let server = Server(
+            request: request, package: package, command: command, user: user, file: hidden?.file)
+        var plan = server.plan(starter, paths: paths, areProcessesHeld: areProcessesHeld, configuration)
+        plan.slot = slot
         do {
             plan.network = try network(of: request)
             plan.workspace = try workspace(of: request.sandboxID, user, resources)
@@ -169,31 +192,38 @@ public final class Workshop: Sendable {
         }
     }
 
+    private var areProcessesHeld: Bool { groups?.controllers.contains(.pids) == true }
+
     /// Nil: the host's.
     private func network(of request: LaunchRequest) throws(Errno) -> Int32? {
-        guard min(request.network, configuration.network) != .host else { return nil }
+        guard min(request.network, configuration.network.maximum) != .host else { return nil }
         guard let networks else { throw Errno(EOPNOTSUPP, "making a network namespace") }
         return try networks.descriptor(of: request.sandboxID)
     }
 
     private func startContainer(
         _ request: LaunchRequest, _ program: ContainerProgram, _ package: InstalledPackage, _ user: UInt32?,
-        _ resources: ResourceLimits
+        _ resources: ResourceLimits, _ slot: StartSlot
     ) throws(LaunchFailure) -> SpawnedChild {
         let engine = try packages.engines.engine(starter, request.serverName)
         let run = ContainerRun(
             engine: engine, program: program, request: request, package: package, user: user,
             resources: resources, state: state,
             number: containers.add(1, ordering: .relaxed).newValue, configuration)
+        let variables = try run.variables()
         var plan = StartPlan(
-            command: try run.command(paths), environment: ContainerEngine.environment, jail: starter.jail(),
-            directory: "/", cpu: configuration.pinsServers ? request.cpu : nil, mark: request.sandboxID)
+            command: try run.command(paths), environment: ContainerEngine.environment + variables.passed,
+            jail: starter.jail(), directory: "/", cpu: configuration.pinsServers ? request.cpu : nil,
+            mark: request.sandboxID)
+        plan.slot = slot
         plan.engine = EngineStart(
-            environmentFile: try run.environmentFile(), removal: [engine.path] + engine.removal([run.name]))
+            environmentFile: variables.file, removal: [engine.path] + engine.removal([run.name]))
         do {
             try engine.leaveMark(state)
             plan.network = try network(of: request)
             plan.workspace = try workspace(of: request.sandboxID, user, resources)
+            let disk = SandboxDisk(root: plan.workspace?.root ?? state.disk(request.sandboxID), user: user)
+            for name in run.namedVolumes { try disk.makeVolume(name) }
             plan.group = try groups?.make(
                 sandbox: request.sandboxID, resources, workspace: plan.workspace, isContainer: true)
             return try starter.start(plan)
@@ -238,16 +268,13 @@ public final class Workshop: Sendable {
     }
 
     private func makeDirectories(_ sandbox: String, _ user: UInt32?) throws(Errno) {
-        let workspace = state.workspace(sandbox)
-        if Files.isDirectory(workspace) { return }
-        try Files.makeDirectories(state.sandbox(sandbox), mode: 0o711)
-        try Errno.check(
-            ce_chmod(state.sandbox(sandbox), 0o711), "setting the mode of the sandbox's directory")
-        try Files.makeDirectories(workspace, mode: 0o700)
-        if let user {
-            try Errno.check(
-                ce_lchown(workspace, Int64(user), Int64(user)), "giving the workspace to its user")
+        let disk = state.disk(sandbox)
+        if Files.isDirectory(state.workspace(sandbox)) { return }
+        for directory in [state.sandbox(sandbox), disk] {
+            try Files.makeDirectories(directory, mode: 0o711)
+            try Errno.check(ce_chmod(directory, 0o711), "setting the mode of the sandbox's directory")
         }
+        try SandboxDisk(root: disk, user: user).make()
     }
 
     /// Nil where it has no size: mounting needs root, and without jails a server could leave its workspace anyway.
@@ -256,7 +283,7 @@ public final class Workshop: Sendable {
     ) throws(Errno) -> Workspace? {
         guard let user, resources[.sandboxDisk] > 0 else { return nil }
         return try workspaces.of(
-            sandbox, path: state.workspace(sandbox), bytes: resources[.sandboxDisk], user: user)
+            sandbox, path: state.disk(sandbox), bytes: resources[.sandboxDisk], user: user)
     }
 
     /// How often servers met their limits. `done` runs on a thread for such questions.

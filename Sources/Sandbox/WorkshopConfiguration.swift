@@ -1,3 +1,4 @@
+import Glibc
 import System
 
 /// How servers are kept apart.
@@ -20,8 +21,9 @@ public struct WorkshopConfiguration: Sendable {
     /// Absolute, or relative to the working directory at start.
     public var stateDirectory: String
     public var isolation: IsolationChoice
-    /// Anything but `host` needs root and jails.
-    public var network = NetworkChoice.host
+    /// Anything but `host` needs root and jails: a start without them fails where it is the standard or the most, a
+    /// sandbox that asks for it else.
+    public var network = NetworkPolicy(.host)
     /// False for a command that installs packages beside a running gateway: running sandboxes are not its own.
     public var ownsSandboxes = true
     /// Files and directories that no sandbox may be shown, such as the keys and the configuration. The state
@@ -36,6 +38,10 @@ public struct WorkshopConfiguration: Sendable {
     /// Of a sandbox and a server whose launch does not say; held by control groups where this process may make
     /// them, by rlimits else.
     public var resources = ResourceLimits()
+    /// Servers of this machine that start at a time.
+    public var startsAtATime = WorkshopConfiguration.ordinaryStarts
+    /// As many as keep all CPUs busy although each of them waits for the disk at times.
+    public static let ordinaryStarts = max(8, 4 * sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     /// Bytes of address space of a server; nil is no limit. Node reserves tens of gigabytes that it never uses.
     public var addressSpaceBytes: UInt64?
     public var temporaryBytes = SandboxLimits.temporaryBytes

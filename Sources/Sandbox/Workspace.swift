@@ -3,8 +3,8 @@ import Glibc
 import Synchronization
 import System
 
-/// A sandbox's `/workspace` when it has a size: a tmpfs in a mount namespace that the sandbox's jails start from. The
-/// kernel removes it with its last process and descriptor, so that a gateway that is killed leaves none.
+/// What a sandbox writes when that has a size, its `/workspace` and the volumes of its containers: a tmpfs in a mount
+/// namespace that the sandbox's jails start from. The kernel removes it with its last process and descriptor, so that a gateway that is killed leaves none.
 final class Workspace: Sendable {
     /// The mount namespace.
     let namespace: Int32
@@ -14,10 +14,13 @@ final class Workspace: Sendable {
         var directory: Int32 = -1
         let files = bytes / SandboxLimits.workspaceBytesPerFile
         namespace = try Errno.check(
-            ce_workspace_make(path, bytes, files, Int64(user), Int64(user), &directory),
-            "mounting the workspace")
+            ce_workspace_make(path, bytes, files, &directory), "mounting the workspace")
         self.directory = directory
+        try SandboxDisk(root: root, user: user).make()
     }
+
+    /// Leads into the tmpfs from outside of its namespace.
+    var root: String { "/proc/self/fd/\(directory)" }
 
     deinit {
         ce_close(namespace)

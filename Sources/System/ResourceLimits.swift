@@ -18,6 +18,14 @@ public enum ResourceLimit: String, Sendable, CaseIterable {
     /// without a limit of its own.
     case sandboxDisk = "sandbox-disk"
 
+    /// Of one server; the others are of a sandbox as a whole.
+    public var isOfServer: Bool {
+        switch self {
+        case .serverMemory, .serverCPUs, .serverProcesses, .serverOpenFiles, .serverFileSize: true
+        case .sandboxMemory, .sandboxCPUs, .sandboxProcesses, .sandboxDisk: false
+        }
+    }
+
     public enum Unit: Sendable {
         case bytes
         /// Hundredths of a CPU.
@@ -154,6 +162,13 @@ public struct ResourceLimits: Sendable, Equatable {
         case .sandboxProcesses: 7
         case .sandboxDisk: 8
         }
+    }
+
+    /// These, with what one server has of its own.
+    public func with(_ own: [ResourceLimit: UInt64]) -> ResourceLimits {
+        var limits = self
+        for (limit, value) in own { limits[limit] = value }
+        return limits
     }
 
     /// No server may use more than its whole sandbox.

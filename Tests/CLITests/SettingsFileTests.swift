@@ -2,6 +2,7 @@ import Testing
 
 @testable import CLI
 import Gateway
+import System
 
 @Suite struct SettingsFileTests {
     private func parse(_ text: String) throws -> Settings {
@@ -28,7 +29,9 @@ import Gateway
             poller: epoll
             state-dir: state
             isolation: none
-            network: listed
+            network: listed..proxy
+            server-idle: 60..never
+            keep-warm: [time, git]
             egress-hosts: [api.example.com:443, "*.example.org:443", "*:8443"]
             allow-private-egress: [db.internal, 127.0.0.1:5432, 10.1.0.0/16]
             api-key-file: /etc/keys
@@ -51,7 +54,9 @@ import Gateway
         #expect(settings.domain == "mcp.example.com:8443")
         #expect(settings.workers == 2)
         #expect(settings.stateDirectory == "folder/state")
-        #expect(settings.network == .listed)
+        #expect(settings.network == NetworkPolicy(.listed, upTo: .proxy))
+        #expect(settings.idle == IdlePolicy(60, upTo: 0))
+        #expect(settings.keepWarm == ["time", "git"])
         let hosts = ["api.example.com:443", "*.example.org:443", "*:8443"]
         #expect(settings.egressHosts == hosts.compactMap { HostPattern($0) })
         #expect(settings.allowedPrivateHosts != nil && settings.allowedPrivateHosts != PrivateHosts())
@@ -111,6 +116,28 @@ import Gateway
         ])
     func noYAML(_ text: String, _ line: Int) {
         #expect(mistakes(text).first?.line == line, "\(mistakes(text))")
+    }
+
+    @Test(
+        "networks and times of rest are one value, or a default and a maximum",
+        arguments: [
+            ("network: proxy..listed", "has a maximum below its default"),
+            ("network: listed..", "must be none"),
+            ("network: none..all", "must be none, listed, proxy, host"),
+            ("server-idle: 0", "must be a whole number from 1"),
+            ("server-idle: 10..5", "has a maximum below its default"),
+            ("server-idle: never..5", "has a maximum below its default"),
+            ("server-idle: soon", "must be a whole number"),
+        ])
+    func ranges(_ text: String, _ words: String) {
+        let found = mistakes("# a comment\n" + text)
+        #expect(found.map(\.line) == [2] && found.first?.message.contains(words) == true, "\(found)")
+    }
+
+    @Test("a time of rest may be none at all") func neverIdle() throws {
+        #expect(try parse("server-idle: never").idle == IdlePolicy(0))
+        #expect(try parse("server-idle: 5").idle == IdlePolicy(5))
+        #expect(try parse("server-idle: 5..10").idle == IdlePolicy(5, upTo: 10))
     }
 
     @Test("depth has a limit and costs no recursion") func depth() {

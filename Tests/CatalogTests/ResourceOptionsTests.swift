@@ -66,3 +66,32 @@ func unlimitedDisk() throws {
     #expect(try resources("{}", open)[.sandboxDisk] == 0)
     #expect(try resources(#"{"sandbox-disk":"64GiB"}"#, open)[.sandboxDisk] == 64 << 30)
 }
+
+@Test("a server may have limits of its own, within the operator's maximum")
+func ownResourcesOfAServer() throws {
+    let options = #"{"limits":{"server-memory":"2GiB"},"servers":{"a":{"limits":{"server-memory":"4GiB"}}}}"#
+    let both = try builtIn.check(
+        try json(#"{"a":{"command":["x"]},"b":{"command":["x"]},"$gateway":\#(options)}"#), policy: bounded
+    ).get()
+    #expect(both.plans.map(\.options.limits) == [[.serverMemory: 4 << 30], [:]])
+    let effective = both.plans.map { both.options.resources.with($0.options.limits)[.serverMemory] }
+    #expect(effective == [4 << 30, 2 << 30])
+}
+
+@Test(
+    "a mistake in a server's limits is named",
+    arguments: [
+        (#"{"server-memory":"5GiB"}"#, "server-memory: is more than this gateway's operator allows"),
+        (
+            #"{"sandbox-memory":"1GiB"}"#,
+            "sandbox-memory: is of the sandbox as a whole: it belongs to $gateway.limits"
+        ),
+        (#"{"server-memry":"1GiB"}"#, #"server-memry: unknown limit; did you mean "server-memory"?"#),
+        ("1", "limits: must be an object, not an integer"),
+    ])
+func wrongResourcesOfAServer(_ limits: String, _ words: String) throws {
+    let told = try mistakes(
+        #"{"a":{"command":["x"]},"$gateway":{"servers":{"a":{"limits":\#(limits)}}}}"#, policy: bounded)
+    #expect(told.count == 1 && told.first?.contains("$gateway.servers.a.limits") == true, "\(told)")
+    #expect(told.first?.contains(words) == true, "\(told)")
+}

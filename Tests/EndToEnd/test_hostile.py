@@ -46,8 +46,8 @@ def test_it_reads_nothing_that_is_not_its_own(pair):
     paths = [
         "/etc/shadow", "/root", "/home", "/var/lib", "/sys", "/sys/fs/cgroup", "/boot", "/run/lock", "/run/dbus", "/dev/shm",
         str(gateway.state), str(gateway.state / "sandboxes"), str(gateway.directory / "keys"), str(gateway.log_path),
-        str(gateway.state / "sandboxes" / good.id / "workspace"),
-        str(gateway.state / "sandboxes" / good.id / "workspace/private"),
+        str(gateway.state / "sandboxes" / good.id / "disk/workspace"),
+        str(gateway.state / "sandboxes" / good.id / "disk/workspace/private"),
         f"/proc/{victim}/environ", f"/proc/{victim}/root/workspace/private", f"/proc/{victim}/cwd/private",
         f"/proc/{gateway.pid}/environ", f"/proc/{gateway.pid}/root/etc/shadow", f"/proc/{gateway.pid}/fd",
         "/proc/1/root/etc/shadow", "/proc/1/cwd", "/proc/self/root/etc/shadow", "/proc/kcore", "/proc/1/environ",

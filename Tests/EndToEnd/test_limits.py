@@ -1,12 +1,13 @@
 """What a sandbox may use: the operator's numbers, a sandbox's own within them, and what is told of those it met."""
 
+import json
 import os
 import subprocess
 
 import pytest
 
 from support import processes
-from support.gateway import BINARY, fixture, new_mark
+from support.gateway import BINARY, FIXTURE, PYTHON, fixture, new_mark
 from support.waiting import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -82,6 +83,174 @@ def test_what_ends_a_server_is_told(limited):
         wait_until(lambda: sandbox.server("fix")["restarts"] >= 1, 20, "it was started again")
         assert "out of memory: the limit is 256 MiB" in sandbox.server("fix")["lastError"]
         assert sandbox.server("fix")["limitHits"]["server-memory"] >= 1
+
+
+# ------------------------------------------------------------------ of one server
+
+
+def program():
+    return {"command": [PYTHON, "-I", str(FIXTURE.parent / "python.py"), new_mark()]}
+
+
+def run(sandbox, name, code):
+    return json.loads(sandbox.text(f"{name}_python", {"code": code}))
+
+
+def own(**limits):
+    """Limits of the server `py` alone; `other` has its sandbox's."""
+    return {"py": program(), "other": program(), "$gateway": {"servers": {"py": {"limits": limits}}}}
+
+
+NUMBER = "import resource\nresult = resource.getrlimit(resource.RLIMIT_NOFILE)[0]"
+
+
+def test_a_server_may_have_limits_of_its_own(limited):
+    with limited.create(own(**{"server-open-files": 60})) as sandbox:
+        assert run(sandbox, "py", NUMBER) == 60
+        assert run(sandbox, "other", NUMBER) == 200
+        # One that has other limits is another one.
+        pid, mcp = sandbox.server("other")["pid"], own(**{"server-open-files": 50})
+        mcp["other"] = program()
+        assert sandbox.control.request("PUT", f"{sandbox.path}/mcp", mcp).status == 200
+        assert run(sandbox, "py", NUMBER) == 50 and sandbox.server("other")["pid"] != pid
+
+
+@pytest.mark.parametrize(
+    "limits, words",
+    [
+        ({"server-memory": "1GiB"}, "$gateway.servers.py.limits.server-memory: is more than this gateway's operator"),
+        ({"sandbox-disk": "1MiB"}, "$gateway.servers.py.limits.sandbox-disk: is of the sandbox as a whole"),
+        ({"server-mem": "1GiB"}, "did you mean \"server-memory\"?"),
+    ],
+)  # fmt: skip
+def test_a_servers_own_have_the_operators_maximum_too(limited, limits, words):
+    reply = limited.control().request("POST", "/v2/sandboxes", {"mcp": own(**limits)})
+    assert reply.status == 400 and words in reply.json["message"], reply
+
+
+def hits(sandbox, name="py"):
+    return sandbox.server(name).get("limitHits", {})
+
+
+class Counted:
+    """A limit that a server meets shows in its own state alone, and in the metrics."""
+
+    def __init__(self, gateway, limit):
+        self.gateway, self.limit = gateway, limit
+        self.before = self.metric()
+
+    def metric(self):
+        return self.gateway.metric(f'limit_hits_total{{limit="{self.limit}"}}')
+
+    def check(self, sandbox):
+        assert hits(sandbox)[self.limit] >= 1
+        assert self.limit not in hits(sandbox, "other")
+        assert self.metric() > self.before
+
+
+@needs_root
+def test_memory_of_one_server(limited):
+    counted = Counted(limited, "server-memory")
+    with limited.create(own(**{"server-memory": "64MiB"})) as sandbox:
+        assert run(sandbox, "other", "x = bytearray(100 << 20)\nresult = len(x)") == 100 << 20
+        assert sandbox.call("py_python", {"code": "x = bytearray(b'x') * (100 << 20)"}).status == 503
+        wait_until(lambda: sandbox.server("py")["restarts"] >= 1, 20, "it was started again")
+        assert "out of memory: the limit is 64 MiB" in sandbox.server("py")["lastError"]
+        counted.check(sandbox)
+
+
+@needs_root
+def test_processes_of_one_server(limited):
+    counted = Counted(limited, "server-processes")
+    code = """
+import os
+started, result = [], 0
+try:
+    for _ in range(%d):
+        started.append(os.posix_spawn("/bin/sleep", ["sleep", "1000"], os.environ))
+        result += 1
+except BlockingIOError:
+    result = "refused"
+for child in started:
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+"""
+    with limited.create(own(**{"server-processes": 12})) as sandbox:
+        assert run(sandbox, "other", code % 25) == 25
+        assert run(sandbox, "py", code % 25) == "refused"
+        counted.check(sandbox)
+
+
+@needs_root
+def test_cpu_time_of_one_server(limited):
+    counted = Counted(limited, "server-cpus")
+    code = "import time\nend = time.process_time() + 0.1\nwhile time.process_time() < end: pass"
+    with limited.create(own(**{"server-cpus": 0.1})) as sandbox:
+        assert run(sandbox, "py", code) is None
+        assert hits(sandbox)["server-cpus"] >= 1
+        assert counted.metric() > counted.before
+
+
+@needs_root
+def test_open_files_of_one_server(limited):
+    """Those that it has open at a time, and those of which it complains."""
+    counted = Counted(limited, "server-open-files")
+    code = """
+import builtins, os
+builtins.kept = []
+try:
+    while len(kept) < 100: kept.append(os.dup(0))
+    result = "all of them"
+except OSError as error:
+    result = error.strerror
+"""
+    with limited.create(own(**{"server-open-files": 40})) as sandbox:
+        assert run(sandbox, "other", code) == "all of them"
+        assert run(sandbox, "py", code) == "Too many open files"
+        counted.check(sandbox)
+        assert hits(sandbox)["server-open-files"] == 1
+        complain = "import os, sys\nfor one in kept: os.close(one)\nprint(OSError(24, os.strerror(24)), file=sys.stderr, flush=True)"
+        run(sandbox, "py", complain)
+        wait_until(lambda: hits(sandbox)["server-open-files"] == 2, 10, "its complaint is counted")
+
+
+@needs_root
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_file_size_of_one_server(limited, is_killed):
+    """A program that does not mind the signal gets an error instead, of which nobody but itself can tell."""
+    counted = Counted(limited, "server-file-size")
+    code = """
+import signal, sys, traceback
+if %r: signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+try:
+    with open("/tmp/large", "wb") as file: file.write(bytes(3 << 20))
+except OSError as error:
+    traceback.print_exc()
+    result = error.strerror
+"""
+    with limited.create(own(**{"server-file-size": "2MiB"})) as sandbox:
+        assert run(sandbox, "other", code % is_killed) is None
+        if is_killed:
+            assert sandbox.call("py_python", {"code": code % True}).status == 503
+            wait_until(lambda: "lastError" in sandbox.server("py"), 10, "its end is known")
+            assert "a file became too large: the limit is 2 MiB" in sandbox.server("py")["lastError"]
+        else:
+            assert run(sandbox, "py", code % False) == "File too large"
+            wait_until(lambda: hits(sandbox), 10, "its complaint is counted")
+        counted.check(sandbox)
+
+
+@needs_root
+def test_processes_of_a_sandbox(limited):
+    counted = Counted(limited, "sandbox-processes")
+    limits = {"sandbox-processes": 40, "server-processes": 39}
+    mcp = {"fix": fixture(new_mark()), "other": fixture(new_mark()), "$gateway": {"limits": limits}}
+    with limited.create(mcp) as sandbox:
+        assert "processes" in sandbox.text("fix_forks", {"count": 50})
+        assert "processes" in sandbox.text("other_forks", {"count": 50})
+        # Together: neither is at a limit of its own.
+        assert hits(sandbox, "fix")["sandbox-processes"] >= 1 and hits(sandbox, "other")["sandbox-processes"] >= 1
+        assert counted.metric() > counted.before
 
 
 def test_a_mistake_in_a_limit_is_named(scratch):

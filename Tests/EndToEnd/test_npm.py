@@ -1,12 +1,21 @@
-"""A server of the npm kind, from a package that is packed here: npm's registry need not be reachable."""
+"""Servers of the npm kind, from packages that are packed here: npm's registry need not be reachable. And what of their
+arguments is seen."""
 
 import json
+import os
+import secrets as random
 import shutil
 import subprocess
 
 import pytest
 
+from support import processes
+from support.gateway import FIXTURE, PYTHON, new_mark
 from support.waiting import wait_until
+from test_egress import run
+from test_secrets import LOOK
+
+PROGRAM = FIXTURE.parent / "python.py"
 
 SERVER = """#!/usr/bin/env node
 const lines = require("node:readline").createInterface({ input: process.stdin });
@@ -22,6 +31,9 @@ lines.on("line", (line) => {
     });
   } else if (method === "tools/list") {
     send(id, { tools: [tool] });
+  } else if (method === "tools/call" && params.arguments.all) {
+    const { argv, env } = process;
+    send(id, { content: [{ type: "text", text: JSON.stringify({ argv: argv.slice(2), env }) }] });
   } else if (method === "tools/call") {
     const text = `${process.env.GREETING}, ${params.arguments.who} ${process.argv[2]}`;
     send(id, { content: [{ type: "text", text }] });
@@ -54,9 +66,24 @@ def catalog(scratch, package):
         "run": {"npm": {"package": f"file:{package}", "version": "1.0.0", "command": "greeter-mcp", "args": ["!"],
                         "env": {"GREETING": "${config.greeting}"}}},
     }  # fmt: skip
+    keeper = {
+        "key": "keeper", "aliases": [], "title": "Keeper", "category": "special", "tags": [], "status": "active",
+        "summary": "Takes a secret by its command line.",
+        "config": [{"name": "token", "type": "string", "required": True, "secret": True},
+                   {"name": "options", "type": "string", "required": False, "secret": False}],
+        "run": {"npm": {"package": f"file:{package}", "version": "1.0.0", "command": "greeter-mcp",
+                        "args": ["start", "--token=${config.token}", "last \\ one"],
+                        "env": {"NODE_OPTIONS": "${config.options}"}}},
+    }  # fmt: skip
+    timed = {
+        "key": "timed", "aliases": [], "title": "Timed", "category": "special", "tags": [], "status": "active",
+        "summary": "The same in Python.",
+        "config": [{"name": "zone", "type": "string", "required": True, "secret": True}],
+        "run": {"pypi": {"package": "mcp-server-time", "args": ["--local-timezone", "${config.zone}"]}},
+    }  # fmt: skip
     file = scratch / "own-catalog.json"
     categories = [{"id": "special", "title": "Special"}]
-    file.write_text(json.dumps({"formatVersion": 1, "sources": [], "categories": categories, "servers": [entry]}))
+    file.write_text(json.dumps({"formatVersion": 1, "sources": [], "categories": categories, "servers": [entry, keeper, timed]}))
     return file
 
 
@@ -74,3 +101,48 @@ def test_a_packed_npm_server(own_gateway, catalog):
         assert sandbox.text("greeter_greet", {"who": "Ada"}) == "Hello, Ada !"
     reply = gateway.control().request("POST", "/v2/sandboxes", {"mcp": {"greeter": {}}})
     assert reply.status == 400 and "greeting" in reply.json["message"]
+
+
+def as_nobody(path):
+    """What a user of the host reads there, who is neither root nor the sandbox's."""
+    run = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "cat", path], capture_output=True)
+    return run.stdout if run.returncode == 0 else None
+
+
+def command_lines():
+    return [(pid, processes.command_line(pid)) for pid in processes.all_processes()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("npm"), reason="needs root and npm")
+@pytest.mark.parametrize("isolation", ["auto", "none"])
+def test_a_secret_in_an_argument_is_in_no_command_line(own_gateway, catalog, isolation):
+    """Its program has it all the same, and nobody else: no user of the host, no other server, here or elsewhere."""
+    config = f"catalogs:\n  - {catalog}\nallow-custom-servers: true\n"
+    gateway = own_gateway(config=config, isolation=isolation)
+    secret = "tok1" + random.token_hex(16) + "\n" + random.token_hex(4)
+    look = LOOK.replace("SECRET", repr(secret.split("\n")[0]))
+    command = {"command": [PYTHON, "-I", str(PROGRAM), new_mark()]}
+    keeper = {"token": secret, "options": "--no-warnings"}
+    with gateway.create({"keeper": keeper, "other": command}, timeout=300) as sandbox, gateway.create({"py": command}) as stranger:
+        sandbox.wait_state("keeper", "ready", 60)
+        seen = json.loads(sandbox.text("keeper_greet", {"all": True}))
+        assert seen["argv"] == ["start", f"--token={secret}", "last \\ one"]
+        assert seen["env"]["NODE_OPTIONS"] == "--no-warnings" and "MCP_GATEWAY_ARGUMENTS" not in seen["env"]
+        assert not [line for line in command_lines() if secret[:36] in line[1]]
+        holders = [pid for pid in processes.descendants(gateway.pid) if "greeter-mcp" in processes.command_line(pid)]
+        assert holders
+        for pid in holders:
+            assert as_nobody(f"/proc/{pid}/cmdline") and as_nobody(f"/proc/{pid}/environ") is None
+        if isolation != "none":
+            assert run(sandbox, look, "other") == [] and run(stranger, look) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.timeout(400)
+def test_the_same_in_python(own_gateway, catalog):
+    gateway = own_gateway(config=f"catalogs:\n  - {catalog}\n")
+    with gateway.create({"timed": {"zone": "Pacific/Chatham"}}, timeout=900) as sandbox:
+        sandbox.wait_state("timed", "ready", 300)
+        assert "Pacific/Chatham" in json.dumps(sandbox.tools()["timed_get_current_time"])
+        assert not [line for line in command_lines() if "Chatham" in line[1]]
+        assert [line for line in command_lines() if "mcp-server-time" in line[1]]

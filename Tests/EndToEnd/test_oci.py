@@ -13,6 +13,7 @@ from support.gateway import BINARY, HERE, fixture, new_mark
 from support.waiting import wait_until
 
 IMAGE = "localhost/mcp-gateway-test/contained:1"
+USER_IMAGE = "localhost/mcp-gateway-test/contained-user:1"
 SECRET = "s3cr3t-of-the-container with=signs #and spaces"
 
 
@@ -36,9 +37,11 @@ def image(scratch):
     source = HERE / "fixture/contained.c"
     subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", folder / "server", source], check=True)
     subprocess.run(["tar", "-cf", folder / "root.tar", "-C", folder, "server"], check=True)
-    podman("import", "--change", 'ENTRYPOINT ["/server"]', "--change", "ENV BUILT=in", str(folder / "root.tar"), IMAGE)
+    changes = ["--change", 'ENTRYPOINT ["/server"]', "--change", "ENV BUILT=in"]
+    podman("import", *changes, str(folder / "root.tar"), IMAGE)
+    podman("import", *changes, "--change", "USER 4321:4321", str(folder / "root.tar"), USER_IMAGE)
     yield podman("image", "inspect", "--format", "{{.Digest}}", IMAGE)
-    podman("rmi", "--force", IMAGE, check=False)
+    podman("rmi", "--force", IMAGE, USER_IMAGE, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,7 @@ def catalog(scratch, image, shared_folder):
                {"kind": "volume", "source": "cache", "target": "/cache"}]  # fmt: skip
     servers = [
         entry("contained", IMAGE, volumes=volumes, args=["started"]),
+        entry("own-user", USER_IMAGE, volumes=volumes),
         entry("absent", "localhost/mcp-gateway-test/no-such-image:1"),
         entry("hidden", IMAGE, volumes=[{"kind": "bind", "source": "/etc", "target": "/shown", "readOnly": True}]),
     ]
@@ -155,6 +159,52 @@ def test_the_workspace_is_that_of_the_sandbox(gateway):
     assert sandbox.text("contained_read", {"text": "/workspace/note"}) == "from a jail"
     sandbox.kill()
     assert_nothing_left(gateway, sandbox)
+
+
+def test_an_image_with_a_user_of_its_own_writes_what_its_sandbox_writes(gateway):
+    mcp = {"own-user": {}, "contained": {}, "fix": fixture(new_mark())}
+    with gateway.create(mcp, timeout=300) as sandbox:
+        for name in mcp:
+            sandbox.wait_state(name, "ready", 60)
+        assert sandbox.text("own-user_look") == "uid 4321"
+        assert sandbox.text("own-user_write", {"text": "/workspace/theirs"}) == "written"
+        # And everybody else there has it, whatever its umask says.
+        assert sandbox.call("fix_write", {"path": "/workspace/theirs", "data": "by a jail"}).status == 200
+        assert sandbox.text("own-user_read", {"text": "/workspace/theirs"}) == "by a jail"
+        assert sandbox.text("contained_write", {"text": "/workspace/theirs"}) == "written"
+        assert sandbox.call("fix_write", {"path": "/workspace/ours", "data": "of a jail"}).status == 200
+        assert sandbox.text("own-user_write", {"text": "/workspace/ours"}) == "written"
+        assert sandbox.text("own-user_write", {"text": "/file"}) == "Read-only file system"
+
+
+def test_a_named_volume_is_the_sandboxes_and_lasts_as_long(gateway):
+    mcp = {"contained": {}, "own-user": {}, "$gateway": {"idleSeconds": 1}}
+    with gateway.create(mcp, timeout=300) as sandbox, contained(gateway) as other:
+        for name in ("contained", "own-user"):
+            wait_until(lambda: sandbox.server(name)["state"] in ("ready", "idle"), 60, f"{name} is there")
+        assert sandbox.text("own-user_write", {"text": "/cache/kept"}) == "written"
+        sandbox.wait_state("own-user", "idle", 60)
+        assert sandbox.text("own-user_read", {"text": "/cache/kept"}) == ""
+        # Under the same name it is the same volume.
+        assert sandbox.text("contained_read", {"text": "/cache/kept"}) == ""
+        assert sandbox.text("contained_read", {"text": "/workspace/volumes"}) == "No such file or directory"
+        assert other.text("contained_read", {"text": "/cache/kept"}) == "No such file or directory"
+    assert_nothing_left(gateway, sandbox)
+    assert not os.path.exists(gateway.state / "sandboxes" / sandbox.id)
+    assert podman("volume", "ls", "--quiet") == ""
+
+
+def test_a_value_with_several_lines_arrives(gateway):
+    key = "-----BEGIN KEY-----\ns3cr3t-of-the-container\n-----END KEY-----\n"
+    with gateway.create({"contained": {"token": key}}, envVars={"LINES": "one\ntwo"}, timeout=300) as sandbox:
+        sandbox.wait_state("contained", "ready", 40)
+        assert sandbox.text("contained_env", {"text": "TOKEN"}) == key
+        assert sandbox.text("contained_env", {"text": "LINES"}) == "one\ntwo"
+        lines = [processes.command_line(pid) for pid in processes.all_processes()]
+        assert not [line for line in lines if "s3cr3t-of" in line]
+    with gateway.create({"contained": {}}, envVars={"LD_LIBRARY_PATH": "/workspace\n:/workspace"}) as sandbox:
+        reason = sandbox.wait_state("contained", "failed", 40)["lastError"]
+        assert "LD_LIBRARY_PATH cannot be given to a container" in reason and "/workspace" not in reason
 
 
 def test_it_is_in_the_network_of_its_sandbox(own_gateway, catalog):

@@ -87,7 +87,6 @@ import Wire
             (#"{"envVars":{"1A":"x"}}"#, "envVars.1A"), (#"{"envVars":{"A=B":"x"}}"#, "envVars.A=B"),
             (#"{"envVars":{"A":"x\u0000y"}}"#, "envVars.A"), (#"{"envVars":{"A":null}}"#, "envVars.A"),
             (#"{"autoPause":true}"#, "autoPause"),
-            (#"{"allow_internet_access":false}"#, "allow_internet_access"),
             (#"{"volumeMounts":[{"name":"v","path":"/v"}]}"#, "volumeMounts"),
             (#"{"network":{"denyOut":["0.0.0.0/0"]}}"#, "network"), ("[]", "object"), ("7", "object"),
             ("{", "JSON"), (#"{"timeout":1,"timeout":2}"#, "JSON"), ("{} x", "JSON"), ("\u{0}", "JSON"),
@@ -127,6 +126,34 @@ import Wire
         try refused(String(repeating: " ", count: ControlLimits.bodyBytes + 1), 413)
         try refused(String(repeating: "[", count: 100_000))
         #expect(desk.plane.opened.isEmpty)
+    }
+
+    @Test("a sandbox reaches what it asks for, else what the operator gives; no internet access is nothing")
+    func network() throws {
+        let desk = ControlDesk { $0.network = .proxy }
+        let bodies = [
+            "{}", #"{"mcp":{"$gateway":{"network":"listed"}}}"#, #"{"allow_internet_access":false}"#,
+            #"{"allowInternetAccess":false,"mcp":{"$gateway":{"network":"none"}}}"#,
+        ]
+        let ids = try bodies.map { try desk.sandbox($0).id }
+        #expect(desk.plane.opened.map(\.network) == [.proxy, .listed, .none, .none])
+        for (id, network) in zip(ids, ["proxy", "listed", "none", "none"]) {
+            let detail = try desk.call("GET", "/sandboxes/\(id)").value
+            #expect(detail["mcp"]?["network"]?.stringValue == network)
+            #expect(detail["allowInternetAccess"] == .bool(network == "proxy"))
+        }
+        let both = #"{"allowInternetAccess":false,"mcp":{"$gateway":{"network":"host"}}}"#
+        let message = try desk.call("POST", "/v2/sandboxes", both).message(status: 400)
+        #expect(message.contains(#"allowInternetAccess is false and $gateway.network is "host""#))
+    }
+
+    @Test("where no sandbox can have less than the host's network, no internet access is refused")
+    func noNetworks() throws {
+        let desk = ControlDesk { $0.networkObstacle = "they need root" }
+        for field in ["allow_internet_access", "allowInternetAccess"] {
+            let message = try desk.call("POST", "/v2/sandboxes", #"{"\#(field)":false}"#).message(status: 400)
+            #expect(message.contains("\(field): false") && message.contains("they need root"))
+        }
     }
 
     @Test("environment variables reach the sandbox")

@@ -137,8 +137,11 @@ final class ControlDesk {
     /// Knows the servers `time` and `git`; a server with a member `bad` has a mistake in it.
     private static let check: ControlConfiguration.Check = { mcp in
         var mistakes: [ConfigurationError] = []
+        var options = GatewayOptions()
         for member in mcp.objectValue ?? JSONObject() {
-            if !["time", "git"].contains(member.name) {
+            if member.name == "$gateway" {
+                options.network = member.value["network"]?.stringValue.flatMap { NetworkChoice(rawValue: $0) }
+            } else if !["time", "git"].contains(member.name) {
                 mistakes.append(
                     ConfigurationError(
                         server: member.name, property: nil, message: "\(member.name): unknown server"))
@@ -150,7 +153,7 @@ final class ControlDesk {
             }
         }
         if !mistakes.isEmpty { return .failure(ConfigurationErrors(mistakes)) }
-        return .success(CheckedServers(plans: [], options: GatewayOptions()))
+        return .success(CheckedServers(plans: [], options: options))
     }
 
     // MARK: Requests

@@ -178,7 +178,8 @@ import Wire
         let id = try desk.sandbox(#"{"mcp":{"time":{}}}"#).id
         desk.plane.show([
             ServerStatus(
-                name: "time", key: "time", state: "ready", era: "legacy", tools: 2, pid: 42, restarts: 0,
+                name: "time", key: "time", state: "ready", sinceMilliseconds: 1_767_323_045_000,
+                era: "legacy", tools: 2, pid: 42, restarts: 0,
                 lastError: nil, stderrTail: []),
             ServerStatus(
                 name: "git", key: "git", state: "crash_loop", era: "", tools: 0, pid: nil, restarts: 4,
@@ -189,11 +190,12 @@ import Wire
         #expect(
             value["mcp"]?["servers"] == [
                 [
-                    "name": "time", "key": "time", "state": "ready", "era": "legacy", "tools": 2, "pid": 42,
-                    "restarts": 0,
+                    "name": "time", "key": "time", "state": "ready", "since": "2026-01-02T03:04:05.000Z",
+                    "era": "legacy", "tools": 2, "pid": 42, "restarts": 0,
                 ],
                 [
-                    "name": "git", "key": "git", "state": "crash_loop", "era": "", "tools": 0, "restarts": 4,
+                    "name": "git", "key": "git", "state": "crash_loop", "since": "1970-01-01T00:00:00.000Z",
+                    "era": "", "tools": 0, "restarts": 4,
                     "lastError": "exit code 1", "stderrTail": ["no such repository"],
                 ],
             ])

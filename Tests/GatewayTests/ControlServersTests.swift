@@ -51,6 +51,23 @@ import Wire
         #expect(desk.plane.replacedCount == 0)
     }
 
+    @Test("a running sandbox keeps its network, and a set of servers that wants another is refused")
+    func otherNetwork() throws {
+        let desk = ControlDesk()
+        let id = try desk.sandbox(#"{"mcp":{"$gateway":{"network":"listed"},"time":{}}}"#).id
+        let wider = #"{"$gateway":{"network":"host"},"time":{}}"#
+        let message = try desk.call("PUT", "/sandboxes/\(id)/mcp", wider).message(status: 400)
+        #expect(
+            message.contains(#""host" cannot be had any more"#) && message.contains(#"which is "listed""#))
+        #expect(desk.plane.replacedCount == 0)
+        for same in [#"{"git":{}}"#, #"{"$gateway":{"network":"listed"},"git":{}}"#] {
+            let exchange = desk.send("PUT", "/sandboxes/\(id)/mcp", same)
+            desk.replacedReady(desk.plane.replacedCount - 1)
+            #expect(try desk.answer(exchange).status == 200)
+        }
+        #expect(try desk.call("GET", "/sandboxes/\(id)").value["mcp"]?["network"] == "listed")
+    }
+
     @Test("news of an older set does not answer for a newer one")
     func staleReady() throws {
         let desk = ControlDesk()

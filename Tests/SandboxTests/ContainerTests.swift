@@ -56,20 +56,70 @@ struct ContainerTests {
             ("TOKEN", "a b#=c"), ("TOKEN", "second"), ("E2B_SANDBOX_ID", "forged"),
         ])
         #expect(try !words(run).contains { $0.contains("second") || $0.contains("a b#=c") })
-        let file = String(decoding: try run.environmentFile(), as: UTF8.self)
+        let file = String(decoding: try run.variables().file, as: UTF8.self)
         #expect(file == "HOME=/workspace\nTOKEN=second\nE2B_SANDBOX_ID=sandbox1\n")
     }
 
-    @Test(
-        "a variable that would become two, or none, is refused by its name",
-        arguments: [
-            ("A", "x\nLD_PRELOAD=/y"), ("A", "x\r"), ("A B", "x"), ("#A", "x"), ("A", "x\0y"), ("", "x"),
+    @Test("what no line holds is in the engine's own environment, and only its name in the command line")
+    func severalLines() throws {
+        let long = String(repeating: "x", count: SandboxLimits.environmentLineBytes)
+        let run = try run(environment: [
+            ("PRIVATE_KEY", "-----BEGIN\nabc\r\n"), ("A", "x\nLD_PRELOAD=/y"), ("LONG", long), ("PLAIN", "z"),
         ])
-    func lines(_ variable: (name: String, value: String)) throws {
+        let variables = try run.variables()
+        #expect(String(decoding: variables.file, as: UTF8.self).contains("PLAIN=z\n"))
+        #expect(!String(decoding: variables.file, as: UTF8.self).contains("LD_PRELOAD"))
+        #expect(variables.passed.map(\.0) == ["PRIVATE_KEY", "A", "LONG"])
+        #expect(variables.passed.map(\.1) == ["-----BEGIN\nabc\r\n", "x\nLD_PRELOAD=/y", long])
+        #expect(try value("--env", words(run)) == ["PRIVATE_KEY", "A", "LONG"])
+        #expect(try !words(run).contains { $0.contains("BEGIN") || $0.contains("LD_PRELOAD") })
+    }
+
+    @Test(
+        "a variable that is none, or would be the engine's, is refused by its name",
+        arguments: [
+            ("A B", "x"), ("#A", "x"), ("A", "x\0y"), ("", "x"), ("LD_LIBRARY_PATH", "/w\n:/y"),
+            ("PATH", "a\nb"),
+            ("ld_preload", "a\n"), ("CONTAINERS_CONF", "a\n"), ("_CONTAINERS_USERNS_CONFIGURED", "a\n"),
+            ("DOCKER_HOST", "a\n"), ("HTTPS_PROXY", "a\n"), ("GODEBUG", "a\n"), ("OPENSSL_CONF", "a\n"),
+            ("A", String(repeating: "x\n", count: SandboxLimits.environmentValueBytes)),
+        ])
+    func refusedVariables(_ variable: (name: String, value: String)) throws {
         let run = try run(environment: [variable])
-        let failure = #expect(throws: LaunchFailure.self) { try run.environmentFile() }
+        let failure = #expect(throws: LaunchFailure.self) { try run.variables() }
         #expect(failure?.message.contains("The variable \(variable.name) cannot be given") == true)
-        #expect(failure?.message.contains("LD_PRELOAD") == false)
+        #expect(failure?.message.contains("\n") == false)
+    }
+
+    @Test(
+        "names of keys that have several lines are free",
+        arguments: ["SSH_PRIVATE_KEY", "GOOGLE_CREDENTIALS", "GPG_KEY"])
+    func freeNames(_ name: String) throws {
+        #expect(try run(environment: [(name, "a\nb")]).variables().passed.map(\.0) == [name])
+    }
+
+    @Test("a value of one line may have any name: it is never the engine's")
+    func oneLine() throws {
+        let variables = try run(environment: [("LD_PRELOAD", "/x"), ("PATH", "/y")]).variables()
+        #expect(variables.passed.isEmpty)
+        #expect(String(decoding: variables.file, as: UTF8.self).contains("LD_PRELOAD=/x\nPATH=/y\n"))
+    }
+
+    @Test(
+        "a named volume is the sandbox's, under a name of its own; without users it lasts as long as its server"
+    )
+    func namedVolumes() throws {
+        let volume = ContainerProgram.Volume(
+            source: "../../etc", target: "/data", readOnly: false, isNamed: true)
+        let program = ContainerProgram(image: "mcp/thing", volumes: [volume])
+        let run = try run(program)
+        #expect(run.namedVolumes == ["../../etc"])
+        let bound = try #require(try value("--volume", words(run)).first)
+        #expect(bound.hasPrefix("\(run.state.disk("sandbox1"))/volumes/") && bound.hasSuffix(":/data:rw"))
+        #expect(!bound.contains("/../"))
+        let plain = try self.run(program, user: nil)
+        #expect(plain.namedVolumes == [])
+        #expect(try value("--tmpfs", words(plain)).contains { $0.hasPrefix("/data:rw,") })
     }
 
     @Test(
@@ -90,9 +140,14 @@ struct ContainerTests {
             #expect(try value("--user", words(run(imageUser: root))) == ["200007:200007"])
         }
         #expect(try value("--user", words(run(imageUser: "node"))) == [])
+        // Whoever it runs as, it writes the sandbox's files.
+        #expect(try value("--group-add", words(run(imageUser: "node"))) == ["200007"])
+        #expect(try value("--group-add", words(run(imageUser: "root"))) == [])
+        #expect(try value("--group-add", words(run(imageUser: "node", user: nil))) == [])
         #expect(try value("--user", words(run(user: nil))) == [])
         let named = ContainerProgram(image: "mcp/thing", user: "1234")
         #expect(try value("--user", words(run(named))) == ["1234"])
+        #expect(try value("--group-add", words(run(named))) == ["200007"])
     }
 
     @Test("limits of the server are those of the container")

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Network of a sandbox", .enabled(if: geteuid() == 0))
 struct NetworkTests {
-    private func scene() throws -> Scene { try Scene(.bubblewrap) { $0.network = .none } }
+    private func scene() throws -> Scene { try Scene(.bubblewrap) { $0.network = NetworkPolicy(.none) } }
 
     /// Says for each line of its input, `address port`, how a connection to it went.
     static let dialer = """
@@ -150,7 +150,9 @@ struct NetworkTests {
 
     @Test("without jails there are no networks, and the reason is told")
     func withoutJails() {
-        let failure = #expect(throws: WorkshopFailure.self) { try Scene(.none) { $0.network = .none } }
+        let failure = #expect(throws: WorkshopFailure.self) {
+            try Scene(.none) { $0.network = NetworkPolicy(.none) }
+        }
         #expect(failure?.message.contains("bubblewrap") == true)
     }
 }

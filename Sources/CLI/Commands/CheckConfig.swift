@@ -19,7 +19,9 @@ struct CheckConfig: ParsableCommand {
               allowed-hosts: [mcp.example.com]
               allow-custom-servers: false
               server-memory: 2GiB..8GiB
-              network: listed
+              server-idle: 600..3600
+              keep-warm: [playwright]
+              network: listed..proxy
               egress-hosts: [api.example.com:443]
               allow-private-egress: [db.internal:5432]
               limits: {call-seconds: 300, sandboxes: 4000}
@@ -34,7 +36,8 @@ struct CheckConfig: ParsableCommand {
 
     func run() throws {
         let settings = try SettingSources.file(file)
-        _ = try SettingSources.catalog(settings.catalogs ?? [])
+        let catalog = try SettingSources.catalog(settings.catalogs ?? [])
+        _ = try SettingSources.keys(settings.keepWarm ?? [], in: catalog)
         if let keys = settings.apiKeyFile { _ = try OperatorKeys.read(file: keys) }
         _ = try SettingSources.certificates(settings)
         print("\(file): no mistakes")

@@ -133,7 +133,8 @@ struct SandboxShow: ParsableCommand {
         let text = { (name: String) in sandbox[name]?.stringValue ?? "" }
         Output.pairs([
             ("Sandbox", text("sandboxID")), ("URL", text("mcpUrl")), ("Started", text("startedAt")),
-            ("Ends", text("endAt")), ("Metadata", SandboxText.metadata(sandbox)),
+            ("Ends", text("endAt")), ("Network", sandbox["mcp"]?["network"]?.stringValue ?? ""),
+            ("Metadata", SandboxText.metadata(sandbox)),
         ])
         print()
         SandboxText.servers(sandbox).show()

@@ -84,7 +84,7 @@ struct ServeFlags: ParsableArguments {
     @Option(
         help: .init(
             "What servers reach: their sandbox's endpoint alone, listed hosts too, the web too, or all that this "
-                + "host does. (default: host)",
+                + "host does; listed..proxy is a default and what a sandbox may ask for. (default: host)",
             valueName: "none|listed|proxy|host"))
     var network: String?
 
@@ -115,6 +115,18 @@ struct ServeFlags: ParsableArguments {
     @Option(help: .init("Form of log lines on stderr. (default: text)", valueName: "text|json"))
     var logFormat: String?
 
+    @Option(
+        help: .init(
+            "Seconds without use after which a server is stopped until its next call, or never; 600..3600 is a "
+                + "default and what a sandbox may ask for. (default: 1800..never)",
+            valueName: "s"))
+    var serverIdle: String?
+
+    @Option(
+        parsing: .singleValue,
+        help: .init("A catalog server that is not stopped when idle; repeatable.", valueName: "key"))
+    var keepWarm: [String] = []
+
     @OptionGroup var resources: ResourceFlags
 
     func validate() throws {
@@ -134,6 +146,7 @@ struct ServeFlags: ParsableArguments {
             ("listen", listen), ("admin-listen", [adminListen]), ("public-url", [publicURL]),
             ("domain", [domain]), ("workers", [workers]), ("poller", [poller]), ("state-dir", [stateDir]),
             ("isolation", [isolation]), ("network", [network]), ("egress-hosts", egressHosts),
+            ("server-idle", [serverIdle]), ("keep-warm", keepWarm),
             ("allow-private-egress", allowPrivateEgress), ("api-key-file", [apiKeyFile]),
             ("tls-cert", [tlsCert]),
             ("tls-key", [tlsKey]), ("log-level", [logLevel]), ("log-format", [logFormat]),

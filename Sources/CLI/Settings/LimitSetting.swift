@@ -12,6 +12,7 @@ struct LimitSetting: Sendable {
         LimitSetting(name: "call-seconds", range: 1...86_400) { $0.callSeconds = $1 },
         LimitSetting(name: "sandboxes-per-key", range: 1...1_000_000) { $0.sandboxesPerKey = $1 },
         LimitSetting(name: "sandboxes", range: 1...1_000_000) { $0.sandboxes = $1 },
+        LimitSetting(name: "server-starts", range: 0...10_000) { $0.serverStarts = $1 },
         LimitSetting(name: "timeout-seconds", range: 1...31_536_000) { $0.timeoutSeconds = $1 },
     ]
 }

@@ -70,7 +70,7 @@ struct Setting: Sendable {
             settings.isolation = try SettingValue.choice(text)
         },
         one("network") { (text, _, settings) throws(SettingMistake) in
-            settings.network = try SettingValue.choice(text)
+            settings.network = try SettingValue.network(text)
         },
         list("egress-hosts") { (text, _, settings) throws(SettingMistake) in
             settings.egressHosts = (settings.egressHosts ?? []) + [try SettingValue.egressHost(text)]
@@ -94,6 +94,12 @@ struct Setting: Sendable {
         },
         one("log-format") { (text, _, settings) throws(SettingMistake) in
             settings.logFormat = try SettingValue.choice(text)
+        },
+        one("server-idle") { (text, _, settings) throws(SettingMistake) in
+            settings.idle = try SettingValue.idle(text)
+        },
+        list("keep-warm") { (text, _, settings) throws(SettingMistake) in
+            settings.keepWarm = (settings.keepWarm ?? []) + [text]
         },
         list("catalogs") { (text, folder, settings) throws(SettingMistake) in
             settings.catalogs = (settings.catalogs ?? []) + [try SettingValue.path(text, from: folder)]

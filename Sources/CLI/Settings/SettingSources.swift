@@ -45,6 +45,7 @@ struct SettingSources: Sendable {
         let settings = try settings()
         let catalog = try Self.catalog(settings.catalogs ?? [])
         var configuration = try Self.configuration(settings, environment)
+        configuration.keepWarm = try Self.keys(settings.keepWarm ?? [], in: catalog)
         let files = [configurationFile ?? environment["MCP_GATEWAY_CONFIG"], settings.apiKeyFile]
         configuration.hiddenPaths += files.compactMap { $0 }
         return (configuration, catalog)
@@ -77,6 +78,7 @@ struct SettingSources: Sendable {
         configuration.allowsCustomServers = settings.allowsCustomServers
         configuration.limits = settings.limits ?? configuration.limits
         configuration.resources = ResourcePolicy(settings.resources)
+        configuration.idle = settings.idle ?? configuration.idle
         if let file = settings.apiKeyFile {
             configuration.apiKeys = try OperatorKeys.read(file: file)
         } else {
@@ -98,6 +100,19 @@ struct SettingSources: Sendable {
             throw CommandFailure("\(file): no such file; it was given as a TLS certificate or key")
         }
         return pairs
+    }
+
+    /// The keys of servers that `keep-warm` names.
+    static func keys(_ names: [String], in catalog: ServerCatalog) throws(CommandFailure) -> Set<String> {
+        var keys: Set<String> = []
+        for name in names {
+            guard let server = catalog.find(name) else {
+                let near = Nearest.question(catalog.nearest(name, limit: 1))
+                throw CommandFailure("keep-warm: \(name) is not in the catalog\(near)")
+            }
+            keys.insert(server.key)
+        }
+        return keys
     }
 
     /// The catalog in the program, with the operator's files over it in their order.

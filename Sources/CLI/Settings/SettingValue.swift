@@ -1,6 +1,7 @@
 import Catalog
 import Gateway
 import Glibc
+import System
 
 /// Reads the text of one value, or says what it should have been.
 enum SettingValue {
@@ -95,6 +96,36 @@ enum SettingValue {
                 message: "\"\(text)\" must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+
+    /// `A..B`, a default and a maximum, or the one value that is both.
+    static func range(_ text: String) -> (standard: String, maximum: String?) {
+        let parts = text.split(separator: "..", maxSplits: 1, omittingEmptySubsequences: false)
+        return (String(parts.first ?? ""), parts.count == 2 ? String(parts[1]) : nil)
+    }
+
+    static func network(_ text: String) throws(SettingMistake) -> NetworkPolicy {
+        let (standard, maximum) = range(text)
+        let least: NetworkChoice = try choice(standard)
+        let most: NetworkChoice = try choice(maximum ?? standard)
+        guard least <= most else {
+            throw SettingMistake(message: "\"\(text)\" has a maximum below its default")
+        }
+        return NetworkPolicy(least, upTo: most)
+    }
+
+    /// Seconds, or `never`; one value, or a default and a maximum.
+    static func idle(_ text: String) throws(SettingMistake) -> IdlePolicy {
+        func seconds(_ text: String) throws(SettingMistake) -> Int {
+            text == "never" ? 0 : try number(text, in: IdlePolicy.range)
+        }
+        let (standard, maximum) = range(text)
+        let policy = IdlePolicy(
+            try seconds(standard), upTo: try maximum.map { text throws(SettingMistake) in try seconds(text) })
+        guard policy.allows(policy.standardSeconds) else {
+            throw SettingMistake(message: "\"\(text)\" has a maximum below its default")
+        }
+        return policy
     }
 
     static func truth(_ text: String) throws(SettingMistake) -> Bool {

@@ -19,7 +19,7 @@ struct Settings: Sendable, Equatable {
     var poller: PollerChoice?
     var stateDirectory: String?
     var isolation: IsolationChoice?
-    var network: NetworkChoice?
+    var network: NetworkPolicy?
     var egressHosts: [HostPattern]?
     var allowedPrivateHosts: PrivateHosts?
     var apiKeyFile: String?
@@ -35,6 +35,8 @@ struct Settings: Sendable, Equatable {
     var allowsCustomServers: Bool?
     var limits: GatewayConfiguration.AdjustableLimits?
     var resources: [ResourceLimit: ResourceSetting] = [:]
+    var idle: IdlePolicy?
+    var keepWarm: [String]?
 
     /// These settings, and for what they do not say, those of `base`.
     func over(_ base: Settings) -> Settings {
@@ -62,6 +64,8 @@ struct Settings: Sendable, Equatable {
         merged.allowedPrivateRemotes = allowedPrivateRemotes ?? base.allowedPrivateRemotes
         merged.allowsCustomServers = allowsCustomServers ?? base.allowsCustomServers
         merged.limits = limits ?? base.limits
+        merged.idle = idle ?? base.idle
+        merged.keepWarm = keepWarm ?? base.keepWarm
         merged.resources = base.resources.merging(resources) { $1 }
         return merged
     }

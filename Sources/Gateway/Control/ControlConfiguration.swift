@@ -16,6 +16,10 @@ public struct ControlConfiguration: Sendable {
     public var nodeName = "local"
     public var check: Check
     public var limits = ControlLimits()
+    /// Of sandboxes whose creators say nothing.
+    public var network = NetworkChoice.host
+    /// Why no sandbox can have less than the host's network here; nil: it can.
+    public var networkObstacle: String?
     /// Told of every sandbox that begins and ends, on the control thread. Never carries a secret.
     public var observe: @Sendable (ControlEvent) -> Void = { _ in }
 

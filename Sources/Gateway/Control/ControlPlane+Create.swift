@@ -12,9 +12,11 @@ extension ControlPlane {
         let object = try JSONObject(body: request.body)
         let body = try CreateBody(object, limits: configuration.limits)
         let servers = try check(body.mcp)
+        let network = try network(body, servers)
         try admit(owner)
         let record = add(body, owner)
         record.resources = servers.options.resources
+        record.network = network
         if let key {
             idempotency.begin(key, bodyDigest: bodyDigest, sandbox: record.id, now: clock.now())
             idempotencyKeys[record.id] = key
@@ -30,6 +32,21 @@ extension ControlPlane {
         case .success(let servers): return servers
         case .failure(let errors): throw .bad(errors.message)
         }
+    }
+
+    /// What the servers of a new sandbox reach. E2B's `allowInternetAccess: false` is another word for `none`.
+    private func network(
+        _ body: CreateBody, _ servers: CheckedServers
+    ) throws(ControlRefusal) -> NetworkChoice {
+        guard let field = body.deniesInternet else {
+            return servers.options.network ?? configuration.network
+        }
+        if let obstacle = configuration.networkObstacle {
+            throw .bad("\(field): false is not offered by this gateway: \(obstacle). Leave it out")
+        }
+        guard let network = servers.options.network, network != .none else { return .none }
+        throw .bad(
+            "\(field) is false and $gateway.network is \"\(network.rawValue)\": leave out one of them")
     }
 
     static func configurationDigest(_ mcp: JSONValue) -> [UInt8] { Secret.digest(mcp.serialized()) }
@@ -124,7 +141,7 @@ extension ControlPlane {
             id: record.id, home: record.home, tokenDigest: Secret.digest(record.mcpToken),
             sessionKey: Random.bytes(32), servers: servers.plans, options: servers.options,
             environment: body.environment, owner: record.owner, mcpToken: record.mcpToken,
-            mcpURL: mcpURL(record))
+            mcpURL: mcpURL(record), network: record.network)
         configuration.observe(
             .created(id: record.id, owner: record.owner, servers: servers.plans.count))
         let id = record.id

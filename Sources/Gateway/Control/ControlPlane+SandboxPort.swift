@@ -139,7 +139,9 @@ extension ControlPlane {
         if Self.configurationDigest(mcp) != record.configurationDigest {
             switch configuration.check(mcp) {
             case .failure(let errors): return errors.message
-            case .success(let servers): setServers(record, mcp, servers)
+            case .success(let servers):
+                if let mistake = mistake(servers, record) { return mistake }
+                setServers(record, mcp, servers)
             }
         }
         if let token { setToken(record, token) }

@@ -39,7 +39,11 @@ extension ControlPlane {
         object["envdAccessToken"] = .string(record.envdToken)
         object["domain"] = configuration.domain.map(JSONValue.string) ?? .null
         object["mcpUrl"] = .string(mcpURL(record))
-        object["mcp"] = ["servers": .array(statuses.map(\.json))]
+        // E2B's own `network` is an object of other things.
+        object["mcp"] = [
+            "servers": .array(statuses.map(\.json)), "network": .string(record.network.rawValue),
+        ]
+        object["allowInternetAccess"] = .bool(record.network >= .proxy)
         object["limits"] = record.resources.json
         let body = JSONValue.object(object).serialized()
         plane.answer(exchange, ControlResponse(status: 200, body: body))
@@ -117,6 +121,7 @@ extension ServerStatus {
         object["name"] = .string(name)
         object["key"] = .string(key)
         object["state"] = .string(state)
+        object["since"] = .string(WallClock.iso8601(unixMilliseconds: sinceMilliseconds))
         object["era"] = .string(era)
         object["tools"] = .integer(tools)
         if let pid { object["pid"] = .integer(Int(pid)) }

@@ -20,9 +20,18 @@ extension ControlPlane {
         let record = try sandbox(id, of: owner)
         let mcp = JSONValue.object(try JSONObject(body: request.body))
         let servers = try check(mcp)
+        if let mistake = mistake(servers, record) { throw .bad(mistake) }
         try checkWaits(record)
         addWait(record, request.exchange, .replaceServers, seconds: ControlLimits.readyWaitSeconds)
         setServers(record, mcp, servers)
+    }
+
+    /// Why a running sandbox cannot have these servers; nil: it can.
+    func mistake(_ servers: CheckedServers, _ record: SandboxRecord) -> String? {
+        guard let wanted = servers.options.network, wanted != record.network else { return nil }
+        return
+            "$gateway.network: \"\(wanted.rawValue)\" cannot be had any more: the network of a sandbox is that "
+            + "of its creation, which is \"\(record.network.rawValue)\""
     }
 
     /// Replaces the set of servers without ending the sandbox. What waits for the old set now waits for this.

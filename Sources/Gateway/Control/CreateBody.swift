@@ -10,6 +10,8 @@ struct CreateBody {
     var environment: [(String, String)]
     /// Nil when the sandbox has no MCP servers.
     var mcp: JSONValue?
+    /// The name of the field that says that the sandbox is to reach nothing of the world.
+    var deniesInternet: String?
 
     init(_ body: JSONObject, limits: ControlLimits) throws(ControlRefusal) {
         mcp = try Self.servers(body)
@@ -23,6 +25,7 @@ struct CreateBody {
             body, "envVars", entriesMax: ControlLimits.variables,
             keyBytesMax: ControlLimits.variableNameBytes, valueBytesMax: ControlLimits.variableValueBytes)
         try Self.checkVariables(environment)
+        deniesInternet = ["allow_internet_access", "allowInternetAccess"].first { body[$0] == .bool(false) }
         try Self.refuseUnsupported(body)
     }
 
@@ -116,11 +119,6 @@ struct CreateBody {
         if case .bool(true) = body["autoPause"] {
             throw .bad(
                 "autoPause is not offered by this gateway: a sandbox ends at its timeout. Leave it out")
-        }
-        for field in ["allow_internet_access", "allowInternetAccess"] {
-            if case .bool(false) = body[field] {
-                throw .bad("\(field): false is not offered by this gateway. Leave it out")
-            }
         }
         for field in ["network", "iam", "volumeMounts"] {
             switch body[field] {

@@ -49,8 +49,9 @@ final class SandboxRecord {
     /// not kept, because it holds secrets.
     var configurationDigest: [UInt8]?
 
-    /// What its servers may use.
+    /// What its servers may use, and what they reach.
     var resources = ResourceLimits()
+    var network = NetworkChoice.host
     /// Counts sets of servers, so that a late `ready` of an older set settles nothing.
     var epoch = 0
     /// True when every server of the current set is ready or has failed.

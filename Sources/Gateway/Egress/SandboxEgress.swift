@@ -12,14 +12,17 @@ final class SandboxEgress {
     let state: LoopState
     private let sandbox: String
     private let network: NetworkChoice
+    /// Hosts that the variables of all its servers name.
+    private let named: [String]
     private var patterns: [HostPattern] = []
     private var addresses = EgressAddresses()
     private var listeners: [InsideAddress: EgressListener] = [:]
     private var relays: [ObjectIdentifier: EgressRelay] = [:]
 
-    init(sandbox: String, network: NetworkChoice, state: LoopState) {
+    init(sandbox: String, network: NetworkChoice, named: [String], state: LoopState) {
         self.sandbox = sandbox
         self.network = network
+        self.named = named
         self.state = state
     }
 
@@ -51,8 +54,8 @@ final class SandboxEgress {
     }
 
     private func list(_ plans: [ServerPlan], _ options: GatewayOptions) -> [HostPattern] {
-        var texts: [String] = []
-        for plan in plans where !plan.noNetwork && plan.runsHere {
+        var texts = named
+        for plan in plans where !plan.noNetwork && !plan.options.isOffline && plan.runsHere {
             texts += (plan.allowedHosts ?? []) + plan.configuredHosts
         }
         let all = (texts + options.hosts).compactMap { HostPattern($0) } + state.settings.egressHosts

@@ -45,6 +45,9 @@ public struct RelayedTasks: Sendable {
 
     public var isEmpty: Bool { entries.isEmpty }
 
+    /// Whether the server has any: one that is over may still be asked for its result.
+    public func has(server: Int) -> Bool { entries.contains { $0.place.server == server } }
+
     /// One that is over makes room for another, or the oldest.
     public mutating func add(_ entry: Entry) {
         entries.removeAll { $0.place == entry.place }

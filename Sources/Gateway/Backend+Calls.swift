@@ -119,8 +119,14 @@ extension Backend {
 
     /// Whether the call goes to a process of its own.
     func isLeased(_ call: Call, by link: ServerLink) -> Bool {
-        link.era == .legacy && leases.isInteractive && link is ChildLink
-            && !leases.wanted(declared(call)).isEmpty
+        guard link.era == .legacy, leases.isInteractive || home.parking.count > 0, link is ChildLink,
+            !leases.wanted(declared(call)).isEmpty
+        else { return false }
+        return leases.isInteractive || leases.isInteractive(besideParked: hasParked(link))
+    }
+
+    private func hasParked(_ link: ServerLink) -> Bool {
+        link.clientCalls.contains { state.calls[CallID(value: $0)]?.isParked == true }
     }
 
     func declared(_ call: Call) -> ClientCapabilities {

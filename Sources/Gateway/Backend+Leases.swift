@@ -7,7 +7,8 @@ import Wire
 extension Backend {
     /// Finds a process for a call that waits with its request.
     func place(_ id: CallID, _ declared: ClientCapabilities) {
-        go(id, leases.place(id.value, declared: declared, now: state.loop.now))
+        // Whoever comes here has been found in need of one.
+        go(id, leases.place(id.value, declared: declared, besideParked: true, now: state.loop.now))
     }
 
     private func go(_ id: CallID, _ placement: Leases.Placement) {
@@ -18,7 +19,9 @@ extension Backend {
             guard let link = interactive[child] else { return lost(id) }
             if link.isServing { sendHeld(id, on: link) } else { link.waiting = id }
         case .start(let child, let capabilities): startInteractive(child, capabilities, for: id)
-        case .wait: wait(id, seconds: BridgeLimits.leaseMilliseconds / 1000)
+        case .wait:
+            wait(id, seconds: BridgeLimits.leaseMilliseconds / 1000)
+            makeRoom()
         case .refuse:
             guard let call = state.calls.remove(id) else { return }
             state.reply(call, failure: tooBusy(BridgeLimits.leaseQueueMax))
@@ -69,9 +72,15 @@ extension Backend {
         if let next = leases.ended(slot) { go(CallID(value: next.call), next.placement) }
     }
 
+    /// A call waits for a process, and one of those that hold them may wait for a client that never comes back.
+    func makeRoom() {
+        guard leases.hasWaiters else { return }
+        home.giveUpForsaken(of: leases.holders)
+    }
+
     /// A call is over; its process is free for the next one.
     func releaseLease(_ id: CallID) {
-        guard leases.isInteractive, let next = leases.release(id.value) else { return }
+        guard !leases.isUnused, let next = leases.release(id.value) else { return }
         go(CallID(value: next.call), next.placement)
     }
 

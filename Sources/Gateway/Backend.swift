@@ -139,6 +139,7 @@ final class Backend: TimerTarget {
     /// Once a second.
     func tick(_ now: Instant) {
         for link in links { link.tick(now) }
+        makeRoom()
     }
 
     func nextIncarnation() -> UInt32 {

@@ -56,6 +56,8 @@ final class Backend: TimerTarget {
     var heldCalls: [CallID] = []
     /// Tools that can be called as a task only, by the server's names (2025-11-25).
     private(set) var taskTools: Set<String> = []
+    /// Which arguments of its tools go into headers (2026-07-28).
+    private(set) var mirrors = MirrorTable()
     /// URIs that clients watch, as the server has them.
     var watched: Set<String> = []
     /// Made for version 1 of the Python SDK, as its first start has shown.
@@ -298,8 +300,10 @@ final class Backend: TimerTarget {
     }
 
     private func listSettled(_ kind: ListKind) {
-        if kind == .tools { taskTools = lists[.tools]?.taskTools ?? [] }
-        if kind == .tools { (main as? RemoteLink)?.toolsChanged(lists[.tools]) }
+        if kind == .tools {
+            taskTools = lists[.tools]?.taskTools ?? []
+            mirrors = lists[.tools].map { MirrorTable($0) } ?? MirrorTable()
+        }
         if phase == .ready { return home.listsChanged(kind) }
         refreshNext(after: kind)
     }

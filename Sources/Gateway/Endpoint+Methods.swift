@@ -186,6 +186,11 @@ extension SandboxHome {
         else {
             return fail(request, kind.notFound(name, isModern: isModern))
         }
+        if isModern, !backends[route.server].mirrors.isEmpty, kind == .call {
+            do throws(RPCFailure) { try checkMirrors(request, name, route) } catch {
+                return fail(request, error)
+            }
+        }
         let accepts = request.accepts
         let now = state.loop.now
         let limit = state.settings.limits.callSeconds
@@ -211,6 +216,25 @@ extension SandboxHome {
             }
         }
         if let failure = start(call, request, route) { return fail(request, failure.rpc) }
+    }
+
+    /// A client of 2026-07-28 repeats some arguments of some tools in headers, by which others may have routed the
+    /// request: both must say the same.
+    @inline(never) private func checkMirrors(
+        _ request: NorthRequest, _ name: UnsafeRawBufferPointer, _ route: ListCatalog.Route
+    ) throws(RPCFailure) {
+        guard let own = route.target.name(of: name), let tool = backends[route.server].mirrors[own] else {
+            return
+        }
+        var fields: [Mirrors.Field] = []
+        let inbound = request.inbound
+        if inbound.head.hasParamHeaders {
+            inbound.head.forEachField(in: inbound.headBytes) { name, value in
+                let name = String(decoding: name, as: UTF8.self).lowercased()
+                if name.hasPrefix("mcp-param-") { fields.append((name, Array(value))) }
+            }
+        }
+        try tool.check(fields, request.envelope.arguments.of(request.body))
     }
 
     /// The person has refused to open a URL without which the server does not work.

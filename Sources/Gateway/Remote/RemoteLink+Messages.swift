@@ -60,8 +60,8 @@ extension RemoteLink {
     private func mirrored(
         _ name: [UInt8]?, _ method: MethodName, _ arguments: UnsafeRawBufferPointer
     ) -> [RemoteRequest.Field] {
-        guard !mirrors.isEmpty, method == .toolsCall, let name,
-            let tool = mirrors[String(decoding: name, as: UTF8.self)]
+        guard era == .modern, !backend.mirrors.isEmpty, method == .toolsCall, let name,
+            let tool = backend.mirrors[String(decoding: name, as: UTF8.self)]
         else { return [] }
         return tool.fields(arguments)
     }

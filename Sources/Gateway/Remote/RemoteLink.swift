@@ -13,8 +13,6 @@ final class RemoteLink: ServerLink, TimerTarget {
     let url: RemoteURL
     var client: RemoteClient
     var isStopped = false
-    /// Tools whose arguments are mirrored in headers; read from the server's list when it is complete.
-    private(set) var mirrors = MirrorTable()
     let headers: [RemoteEndpoint.Header]
     /// Requests that no connection has taken yet.
     var waiting: [RemoteRequest] = []
@@ -75,11 +73,6 @@ final class RemoteLink: ServerLink, TimerTarget {
         }
         schedule()
         backend.linkStopped(self)
-    }
-
-    /// The server's tools have been read.
-    func toolsChanged(_ list: ItemList?) {
-        mirrors = era == .modern ? list.map { MirrorTable($0) } ?? MirrorTable() : MirrorTable()
     }
 
     // MARK: Out

@@ -202,6 +202,39 @@ def back(params, first, said=None, **more):
     return params | {"requestState": first["requestState"], "inputResponses": {key: said or accept()}} | more
 
 
+def ask_and_leave(client, question):
+    """A call whose client is asked and stays away. What it asked, and with which state."""
+    params = {"name": "fix_confirm", "arguments": {"question": question}}
+    first = client.reply("tools/call", params).json["result"]
+    (ask,) = first["inputRequests"].values()
+    assert ask["params"]["message"] == question
+    return params, first
+
+
+@pytest.mark.parametrize("clients", ["modern", "legacy"])
+def test_a_question_beside_one_that_waits(gateway, clients):
+    """In one process the two could not be told apart."""
+    with gateway.create({"fix": fixture(new_mark())}) as sandbox, sandbox.modern(capabilities=ALL) as one:
+        params, first = ask_and_leave(one, "the first")
+        with getattr(sandbox, clients)(capabilities=ALL) as other:
+            message, asked = other.converse("fix_confirm", {"question": "the second"}, lambda _: accept("second"))
+            assert len(asked) == 1 and json.loads(text_of(message["result"])) == accept("second")
+        again = one.reply("tools/call", back(params, first, accept("first")))
+        assert json.loads(text_of(again.json["result"])) == accept("first")
+
+
+def test_calls_that_nobody_comes_back_to_keep_nobody_waiting(gateway):
+    server = {"fix": fixture(new_mark())} | options(interactive="always")
+    with gateway.create(server) as sandbox, sandbox.modern(capabilities=ALL) as client:
+        left = [ask_and_leave(client, f"left {number}") for number in range(8)]
+        message, asked = client.converse("fix_confirm", {"question": "mine"}, answer)
+        assert len(asked) == 1 and json.loads(text_of(message["result"])) == accept()
+        # The one that was left first has made room, the others may still come back.
+        replies = [client.reply("tools/call", back(params, first)).json for params, first in left]
+        assert replies[0]["error"]["code"] == -32602 and "again" in replies[0]["error"]["message"]
+        assert all(json.loads(text_of(reply["result"])) == accept() for reply in replies[1:])
+
+
 def test_a_state_is_good_for_one_round(parked):
     sandbox, client, params, first, _ = parked
     done = client.reply("tools/call", back(params, first)).json

@@ -54,27 +54,29 @@ extension Backend {
     func dispatchHeldCalls() {
         let waiting = heldCalls
         heldCalls.removeAll()
-        for id in waiting {
-            guard let call = state.calls[id], let held = call.held,
-                let link = link(servingModern: call.isModern)
-            else { continue }
-            if link.era == .modern || call.isModern {
-                held.with { body, envelope, _ in
-                    call.bridged = bridged(call, body, envelope, by: link) { held }
-                }
+        for id in waiting { dispatch(id) }
+    }
+
+    /// Sends a call that waits with its request, unless it has ended meanwhile.
+    func dispatch(_ id: CallID) {
+        guard let call = state.calls[id], let held = call.held,
+            let link = link(servingModern: call.isModern)
+        else { return }
+        if link.era == .modern || call.isModern {
+            held.with { body, envelope, _ in
+                call.bridged = bridged(call, body, envelope, by: link) { held }
             }
-            if mayAnswerWithTask(call, link) {
-                held.with { prepareTask(call, link, $0, $1, $2) { held } }
-            }
-            if isLeased(call, by: link) {
-                place(id, declared(call))
-            } else {
-                sendHeld(id, on: link)
-            }
+        }
+        if mayAnswerWithTask(call, link) {
+            held.with { prepareTask(call, link, $0, $1, $2) { held } }
+        }
+        if isLeased(call, by: link) {
+            place(id, declared(call))
+        } else {
+            sendHeld(id, on: link)
         }
     }
 
-    /// Sends a call that waited with its request.
     func sendHeld(_ id: CallID, on link: ServerLink) {
         guard let call = state.calls[id], let held = call.held else { return }
         call.held = nil
@@ -156,6 +158,7 @@ extension Backend {
     func callEnded(_ id: CallID, _ call: Call) {
         if call.held != nil {
             heldCalls.removeAll { $0 == id }
+            backChannelCalls.removeAll { $0.id == id }
             home.forgetRounds(call)
         } else if let link = link(call.incarnation) {
             link.inFlight -= 1
@@ -192,6 +195,7 @@ extension Backend {
     /// Every call, wherever it waits.
     func failAllCalls(_ what: String) {
         heldCalls.removeAll()
+        backChannelCalls.removeAll()
         for id in state.calls.ids(where: { $0.backend === self }) {
             if let call = state.calls.remove(id) { failCall(id, call, what) }
         }

@@ -91,29 +91,25 @@ extension Backend {
         state.shared.noteAsking(launchKey)
     }
 
-    /// Clients of the older era get a process of that era, in which it can ask them. The call that showed it has
-    /// run, and is not run again.
-    private func openBackChannel() {
-        learnAsking()
-        startMirror()
-    }
-
     /// Tools of some SDKs fail with a sentence when their client has not declared what they need, or when they ask
-    /// in the older era's way during a request of the newer.
+    /// in the older era's way during a request of the newer. True when the call will be made again, and the answer
+    /// is not its last word.
     func watchForMissedClient(
         _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
-    ) {
+    ) -> Bool {
         guard !leases.hasAsked || era == .modern, call.kind == .call, era == .legacy || !call.isModern
-        else { return }
+        else { return false }
         let declared = call.session?.capabilities ?? call.bridged?.capabilities ?? []
-        guard !leases.wanted(declared).isEmpty else { return }
+        guard !leases.wanted(declared).isEmpty else { return false }
         let said = envelope.kind == .failure ? envelope.error.of(line) : envelope.result.of(line)
         guard envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#) else {
-            return
+            return false
         }
         switch era {
-        case .legacy: if Leases.missesClient(said) { learnAsking() }
-        case .modern: if Leases.missesBackChannel(said) { openBackChannel() }
+        case .legacy:
+            if Leases.missesClient(said) { learnAsking() }
+            return false
+        case .modern: return Leases.missesBackChannel(said) && openBackChannel(for: call, line)
         }
     }
 }

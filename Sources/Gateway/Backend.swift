@@ -54,6 +54,7 @@ final class Backend: TimerTarget {
     private(set) var lists = ServerLists()
     var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
     var heldCalls: [CallID] = []
+    var backChannelCalls: [BackChannelCall] = []
     /// Tools that can be called as a task only, by the server's names (2025-11-25).
     private(set) var taskTools: Set<String> = []
     /// Which arguments of its tools go into headers (2026-07-28).
@@ -239,7 +240,8 @@ final class Backend: TimerTarget {
             link.settled()
             mirrorBackoff.reset()
             learned(.dual)
-            return becomeReady()
+            becomeReady()
+            return backChannelOpened()
         }
         knownEra = link.era
         if phase == .resolving { phase = .starting }
@@ -358,6 +360,7 @@ final class Backend: TimerTarget {
         guard isFinal || mirrorBackoff.attempts >= Limits.mirrorAttempts else { return }
         hasNoMirror = true
         link.stop()
+        backChannelRefused()
     }
 
     func mirrorServes(_ link: ServerLink, _ profile: ChildProfile) {
@@ -365,6 +368,7 @@ final class Backend: TimerTarget {
         link.isServing = true
         link.hearing.begin(link)
         mirrorBackoff.reset()
+        backChannelOpened()
     }
 
     /// It comes back, unless it has said that it cannot or has tried often enough.
@@ -372,6 +376,7 @@ final class Backend: TimerTarget {
         if mirrorBackoff.attempts >= Limits.mirrorAttempts { hasNoMirror = true }
         if hasNoMirror {
             mirror = nil
+            backChannelRefused()
         } else {
             mirrorTimer = state.loop.schedule(
                 afterMilliseconds: mirrorBackoff.next(random: UInt64(processes)), self,

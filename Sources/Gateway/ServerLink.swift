@@ -182,7 +182,7 @@ extension ServerLink {
                 state.say(call) { Pushes.writeCancelled(pushed, into: &$0) }
             }
         }
-        backend.watchForMissedClient(call, envelope.pointee, line, of: era)
+        if backend.watchForMissedClient(call, envelope.pointee, line, of: era) { return }
         state.reply(call, envelope, line, server: era)
     }
 

@@ -513,15 +513,30 @@ def test_a_server_that_checks_what_its_client_can_is_given_such_a_client(gateway
 
 
 def test_a_server_that_asks_in_the_older_way_gets_a_process_that_can(gateway):
-    """It speaks both eras, and is spoken to in the newer one until it has shown that its tools need the older."""
+    """It speaks both eras, and is spoken to in the newer one until it has shown that its tools need the older. Calls
+    that show it are made again."""
     server = {"fix": fixture(new_mark(), "--era", "dual", "--push-only")}
     with gateway.create(server) as sandbox, sandbox.legacy(capabilities=ALL) as client:
         assert sandbox.server("fix")["era"] == "modern"
-        message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
-        assert not asked and "back-channel" in text_of(message["result"])
-        wait_until(lambda: sandbox.server("fix")["era"] == "mirror", 10, "a second process serves")
+        replies = []
+
+        def work(number):
+            with sandbox.legacy(capabilities=ALL) as one:
+                replies.append(one.converse("fix_confirm", {"question": str(number)}, lambda _: accept(str(number))))
+
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        told = sorted((json.loads(text_of(message["result"]))["content"]["name"], len(asked)) for message, asked in replies)
+        assert told == [("0", 1), ("1", 1), ("2", 1)]
+        assert sandbox.server("fix")["era"] == "mirror"
         message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
         assert asked and json.loads(text_of(message["result"])) == accept()
+        # A client that declared nothing can be asked nothing, in no era.
+        with sandbox.legacy() as plain:
+            assert not plain.converse("fix_confirm", {"question": "?"}, answer)[1]
         with sandbox.modern(capabilities=ALL) as other:
             assert "back-channel" in text_of(other.call("fix_confirm", {"question": "?"}))
 

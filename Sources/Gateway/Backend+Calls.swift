@@ -95,6 +95,7 @@ extension Backend {
             guard call.isModern, call.kind != .complete else { return nil }
             let bridged = BridgedCall.parkable(body, envelope.pointee, call.kind.method)
             bridged?.visits = call.bridged?.visits ?? 0
+            if bridged != nil { call.subject = Self.subject(envelope, body) }
             return bridged
         }
         guard !call.isModern, call.kind != .complete, let session = call.session else { return nil }
@@ -121,14 +122,32 @@ extension Backend {
 
     /// Whether the call goes to a process of its own.
     func isLeased(_ call: Call, by link: ServerLink) -> Bool {
-        guard link.era == .legacy, leases.isInteractive || home.parking.count > 0, link is ChildLink,
-            !leases.wanted(declared(call)).isEmpty
-        else { return false }
-        return leases.isInteractive || leases.isInteractive(besideParked: hasParked(link))
+        let mayNeed = leases.isInteractive || home.parking.count > 0 || !askers.isEmpty
+        guard link.era == .legacy, mayNeed, link is ChildLink, !leases.wanted(declared(call)).isEmpty else {
+            return false
+        }
+        if leases.isInteractive { return true }
+        let wouldDoubt = hasParked(link) || link.inFlight > 0 && askers.contains(call.subject)
+        return leases.isInteractive(besideOthers: wouldDoubt)
     }
 
     private func hasParked(_ link: ServerLink) -> Bool {
-        link.clientCalls.contains { state.calls[CallID(value: $0)]?.isParked == true }
+        home.parking.count > 0
+            && link.clientCalls.contains { state.calls[CallID(value: $0)]?.isParked == true }
+    }
+
+    /// By hash, what a request names: a tool, a prompt or a resource.
+    static func subject(_ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer) -> Int {
+        var hasher = Hasher()
+        hasher.combine(bytes: envelope.pointee.name.of(body))
+        hasher.combine(bytes: envelope.pointee.uri.of(body))
+        return hasher.finalize()
+    }
+
+    /// The server has asked during `call`: the next one of its kind shall not be mixed up with others.
+    func noteAsker(_ call: Call) {
+        guard call.subject != 0, askers.count < BridgeLimits.askersMax else { return }
+        askers.insert(call.subject)
     }
 
     func declared(_ call: Call) -> ClientCapabilities {

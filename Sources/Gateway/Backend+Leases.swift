@@ -8,7 +8,7 @@ extension Backend {
     /// Finds a process for a call that waits with its request.
     func place(_ id: CallID, _ declared: ClientCapabilities) {
         // Whoever comes here has been found in need of one.
-        go(id, leases.place(id.value, declared: declared, besideParked: true, now: state.loop.now))
+        go(id, leases.place(id.value, declared: declared, besideOthers: true, now: state.loop.now))
     }
 
     private func go(_ id: CallID, _ placement: Leases.Placement) {

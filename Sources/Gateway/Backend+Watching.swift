@@ -50,7 +50,7 @@ extension Backend {
     func mayHaveChanged() {
         guard let main else { return }
         for kind in ListKind.allCases where main.profile?.offers.includes(kind) == true {
-            listChanged(kind, by: main)
+            listChanged(kind)
         }
         resourcesMayHaveChanged()
     }

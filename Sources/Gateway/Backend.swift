@@ -55,6 +55,8 @@ final class Backend: TimerTarget {
     var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
     var heldCalls: [CallID] = []
     var backChannelCalls: [BackChannelCall] = []
+    /// What of it has asked its client, by `Call.subject`.
+    var askers: Set<Int> = []
     /// Tools that can be called as a task only, by the server's names (2025-11-25).
     private(set) var taskTools: Set<String> = []
     /// Which arguments of its tools go into headers (2026-07-28).
@@ -323,14 +325,15 @@ final class Backend: TimerTarget {
         dispatchHeldCalls()
     }
 
-    /// `notifications/…/list_changed` from a process.
-    func listChanged(_ kind: ListKind, by link: ServerLink) {
-        guard link === main, phase == .ready, !lists.isRefreshing(kind) else { return }
+    /// `notifications/…/list_changed` from any of its processes. What has changed for one of them mostly has for all;
+    /// the lists are those of the main one.
+    func listChanged(_ kind: ListKind) {
+        guard let main, phase == .ready, !lists.isRefreshing(kind) else { return }
         lists.beginRefresh(kind)
-        link.askList(kind, cursor: nil)
+        main.askList(kind, cursor: nil)
         if kind == .resources, !lists.isRefreshing(.templates) {
             lists.beginRefresh(.templates)
-            link.askList(.templates, cursor: nil)
+            main.askList(.templates, cursor: nil)
         }
     }
 

@@ -252,6 +252,7 @@ extension SandboxHome {
             return backend.unavailable(backend.notReady)
         }
         if let busy = backend.busy(link) { return busy }
+        if call.session?.mayBeAsked == true { call.subject = Backend.subject(request.borrowed, request.body) }
         guard backend.phase != .ready || !link.isServing else {
             if link.era == .modern || call.isModern { bridge(call, request, route, link) }
             if backend.mayAnswerWithTask(call, link) {

@@ -197,9 +197,9 @@ extension ServerLink {
             state.progress(id, backend, envelope, line)
         case .message: logged(envelope, line, during: call)
         case .cancelled: cancelled(envelope.requestID.of(line))
-        case .toolsChanged: backend.listChanged(.tools, by: self)
-        case .promptsChanged: backend.listChanged(.prompts, by: self)
-        case .resourcesChanged: backend.listChanged(.resources, by: self)
+        case .toolsChanged: backend.listChanged(.tools)
+        case .promptsChanged: backend.listChanged(.prompts)
+        case .resourcesChanged: backend.listChanged(.resources)
         case .resourceUpdated: backend.resourceUpdated(envelope.uri.of(line))
         default: listenAcknowledged(envelope, line, during: call)
         }

@@ -489,6 +489,40 @@ def test_many_clients_asked_at_once_get_their_own_questions(gateway, era):
         assert len(right) == 36
 
 
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_tool_that_has_asked_before_is_not_mixed_up_with_others(gateway, era):
+    """Ten at once in one process would wait for each other: each could be the one that asks."""
+    with gateway.create({"fix": fixture(new_mark(), "--asks-ids")}) as sandbox:
+        told = []
+
+        def work(number):
+            with getattr(sandbox, era)(capabilities=ALL) as one:
+                message, _ = one.converse("fix_confirm", {"question": number}, lambda _: accept(number))
+                told.append(json.loads(text_of(message["result"]))["content"]["name"])
+
+        work("first")
+        threads = [threading.Thread(target=work, args=(str(n),)) for n in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sorted(told) == sorted(["first", *map(str, range(10))])
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_process_of_its_own_tells_of_changes_too(gateway, era):
+    server = {"fix": fixture(new_mark())} | options(interactive="always")
+    with gateway.create(server) as sandbox, getattr(sandbox, era)(capabilities=ALL) as client:
+        listen = client.listen() if era == "legacy" else client.stream(
+            "subscriptions/listen", {"notifications": {"toolsListChanged": True}}, "L"
+        )
+        with listen as stream:
+            if era == "modern":
+                stream.next()
+            client.text("fix_learn", {"name": "new"})
+            stream.next_message("notifications/tools/list_changed")
+
+
 def test_calls_that_ask_nothing_share_one_process(gateway):
     server = {"fix": fixture(new_mark())} | options(interactive="always")
     with gateway.create(server) as sandbox:

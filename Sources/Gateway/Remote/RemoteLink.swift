@@ -188,7 +188,7 @@ final class RemoteLink: ServerLink, TimerTarget {
             backend.remoteServes(self, profile)
         case .failed(let call, let failure): fail(CallID(value: call), failure.message)
         case .mirrorAgain(let call):
-            backend.listChanged(.tools, by: self)
+            backend.listChanged(.tools)
             fail(
                 CallID(value: call),
                 "the server has changed this tool; its list is being read again, try once more")

@@ -45,12 +45,15 @@ public enum BridgeLimits {
     /// Children of one server that may ask, besides the one that may not.
     public static let interactiveChildrenMax = 8
     /// Calls that wait for such a child.
-    public static let leaseQueueMax = 64
+    public static let leaseQueueMax = 128
     /// Milliseconds they wait.
     public static let leaseMilliseconds = 30_000
     /// Milliseconds that a client that was asked may stay away while others wait for the child that its call holds.
     /// Programs are back sooner; a person's turn is taken only when all children wait for persons.
     public static let forsakenMilliseconds = 5_000
+
+    /// Tools, prompts and resources of one server that are remembered for having asked.
+    public static let askersMax = 256
 
     /// Requests of one child of which it is not known whose they are.
     public static let doubtsMax = 64

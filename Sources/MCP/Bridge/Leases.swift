@@ -60,15 +60,15 @@ public struct Leases: Sendable {
         return declared.intersection(mask)
     }
 
-    public var isInteractive: Bool { isInteractive(besideParked: false) }
+    public var isInteractive: Bool { isInteractive(besideOthers: false) }
 
-    /// - Parameter besideParked: a call of the plain child waits for its client, perhaps for minutes. Whatever the
-    ///   child asks meanwhile could be either call's.
-    public func isInteractive(besideParked: Bool) -> Bool {
+    /// - Parameter besideOthers: the plain child works on calls whose requests could not be told from this one's, or
+    ///   waits for the client of one, perhaps for minutes.
+    public func isInteractive(besideOthers: Bool) -> Bool {
         switch choice {
         case .always: true
         case .never: false
-        case .auto: hasAsked || besideParked
+        case .auto: hasAsked || besideOthers
         }
     }
 
@@ -76,10 +76,10 @@ public struct Leases: Sendable {
     public mutating func learn() { hasAsked = true }
 
     public mutating func place(
-        _ call: UInt64, declared: ClientCapabilities, besideParked: Bool = false, now: Instant
+        _ call: UInt64, declared: ClientCapabilities, besideOthers: Bool = false, now: Instant
     ) -> Placement {
         let wanted = wanted(declared)
-        guard isInteractive(besideParked: besideParked), !wanted.isEmpty else { return .plain }
+        guard isInteractive(besideOthers: besideOthers), !wanted.isEmpty else { return .plain }
         if let child = free(for: wanted) {
             slots[child]?.holder = call
             return .lease(child: child)

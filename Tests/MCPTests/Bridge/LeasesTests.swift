@@ -45,15 +45,15 @@ func leasesBesideParked() {
     var leases = Leases(.auto)
     #expect(leases.isUnused)
     #expect(
-        leases.place(1, declared: form, besideParked: true, now: start)
+        leases.place(1, declared: form, besideOthers: true, now: start)
             == .start(child: 0, capabilities: form))
     #expect(leases.holders == [1] && !leases.hasWaiters && !leases.isUnused)
     #expect(leases.place(2, declared: form, now: start) == .plain)
     #expect(leases.release(1) == nil)
     #expect(leases.holders.isEmpty)
-    #expect(leases.place(3, declared: form, besideParked: true, now: start) == .lease(child: 0))
+    #expect(leases.place(3, declared: form, besideOthers: true, now: start) == .lease(child: 0))
     var never = Leases(.never)
-    #expect(never.place(1, declared: form, besideParked: true, now: start) == .plain)
+    #expect(never.place(1, declared: form, besideOthers: true, now: start) == .plain)
 }
 
 @Test("when all are busy calls wait in turn, for so long and so many")

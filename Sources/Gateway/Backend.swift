@@ -288,7 +288,8 @@ final class Backend: TimerTarget {
 
     private func listed(_ kind: ListKind, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         if envelope.kind == .response {
-            if case .more(let cursor) = lists.add(kind, result: envelope.result.of(line)) {
+            let mirrors = main is RemoteLink && main?.era == .modern
+            if case .more(let cursor) = lists.add(kind, result: envelope.result.of(line), mirrors: mirrors) {
                 cursor.withUnsafeBytes { main?.askList(kind, cursor: $0) }
                 return
             }

@@ -31,7 +31,7 @@ func askModern() throws {
             "method": "elicitation/create", "params": ["mode": "url", "message": "Go", "url": "https://a/"],
         ])
     let roots = try #require(read(.rootsList, ""))
-    #expect(text { roots.writeInputRequest(into: &$0) } == #"{"method":"roots/list"}"#)
+    #expect(text { roots.writeInputRequest(into: &$0) } == #"{"method":"roots/list","params":{}}"#)
     #expect(roots == text { roots.writeInputRequest(into: &$0) }.raw { Ask(inputRequest: $0) })
 }
 

@@ -2,9 +2,10 @@
 # make test     every test, unit to end to end
 # make build    release build: .build/release/mcp-gateway
 # make bench    what a call costs, against the least possible and nginx
+# make soak     an hour of mixed load: memory, descriptors and processes must be flat
 # make lint     check the format;  make format  mend it
 # make clean    remove everything that was built
-.PHONY: run test build bench lint format clean
+.PHONY: run test build bench soak lint format clean
 .DEFAULT_GOAL := build
 
 # The Swift runtime is linked in: the program runs on machines without a toolchain. The manifest is read anew so
@@ -26,6 +27,11 @@ bench:
 	@.ci/packages build run bench
 	@$(MAKE) --no-print-directory build
 	@Benchmarks/run
+
+soak:
+	@.ci/packages build run bench
+	@$(MAKE) --no-print-directory build
+	@Benchmarks/soak
 
 lint:
 	@.ci/swift format lint --strict --parallel -r Sources Tests Package.swift

@@ -30,7 +30,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])],
             linkerSettings: [
                 .linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("nghttp2"),
-                .linkedLibrary("seccomp"), .linkedLibrary("uring"),
+                .linkedLibrary("seccomp"), .linkedLibrary("uring"), .linkedLibrary("cares"),
             ]),
         .target(
             name: "CBuildInfo", path: "Sources/CBuildInfo", publicHeadersPath: "include",

@@ -3,36 +3,11 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-int ce_resolve(const char *host, struct ce_address *out, int capacity) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *list = NULL;
-    int error = getaddrinfo(host, NULL, &hints, &list);
-    if (error != 0) return error;
-    int count = 0;
-    for (struct addrinfo *entry = list; entry && count < capacity; entry = entry->ai_next) {
-        if (entry->ai_family == AF_INET) {
-            out[count].count = 4;
-            memcpy(out[count].bytes, &((struct sockaddr_in *)entry->ai_addr)->sin_addr, 4);
-        } else if (entry->ai_family == AF_INET6) {
-            out[count].count = 16;
-            memcpy(out[count].bytes, &((struct sockaddr_in6 *)entry->ai_addr)->sin6_addr, 16);
-        } else {
-            continue;
-        }
-        count++;
-    }
-    freeaddrinfo(list);
-    return count;
-}
-
-const char *ce_resolve_reason(int error) { return gai_strerror(error); }
 
 int ce_is_own_address(const uint8_t *address, int count) {
     struct ifaddrs *list = NULL;

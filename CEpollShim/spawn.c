@@ -260,8 +260,6 @@ int ce_lchown(const char *path, int64_t user, int64_t group) {
 
 int ce_chmod(const char *path, unsigned mode) { return chmod(path, (mode_t)mode) == 0 ? 0 : -errno; }
 
-int ce_symlink(const char *target, const char *path) { return symlink(target, path) == 0 ? 0 : -errno; }
-
 int ce_look_at(const char *path, int follow, struct ce_look *out) {
     struct stat found;
     if (fstatat(AT_FDCWD, path, &found, follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0) return -errno;

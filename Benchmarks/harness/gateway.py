@@ -18,7 +18,7 @@ class Gateway(Target):
 
     def __init__(self, name, note, *, sandboxes=1, era="legacy", server=None, isolation="auto", workers=1, tls=False,
                  http2=False, cores=TARGET_CORE, environment=None, wrapper=(), keys=1, binary=BINARY,
-                 poller="epoll"):  # fmt: skip
+                 poller="auto"):  # fmt: skip
         super().__init__(name, note, cores=cores)
         self.about = note
         self.sandboxes, self.era, self.isolation, self.workers = sandboxes, era, isolation, workers

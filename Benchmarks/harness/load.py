@@ -8,7 +8,8 @@ import subprocess
 
 from .accounting import Meter
 from .latency import Latencies
-from .places import HERE, LOAD_CORE, RUN, program
+from .places import HERE, LOAD_CORE, RUN, SCRATCH, program
+from .streams import request
 
 GRACE_SECONDS = 60
 
@@ -23,9 +24,31 @@ def wrk(target, connections, seconds, text_bytes, method="tools/call", threads=1
                "--timeout", "10s", "-s", script, f"{scheme}://127.0.0.1:{target.port}/"]  # fmt: skip
     environment = os.environ | {"LOAD_ENDPOINTS": str(file), "LOAD_BYTES": str(text_bytes), "LOAD_METHOD": method}
     meter, output, share = measured(target, command, seconds, environment)
+    return closed_loop(meter, output, share)
+
+
+def kept(target, connections, seconds, text_bytes, cores=LOAD_CORE):
+    """A closed loop over HTTP/1.1 in which every connection keeps to one endpoint; the ids are all 1."""
+    file = RUN / f"{target.name}.records"
+    with open(file, "wb") as out:
+        for number in range(connections):
+            endpoint = target.endpoints[number % len(target.endpoints)]
+            fields = endpoint.headers()
+            del fields["Authorization"], fields["Content-Type"]
+            message = endpoint.call_message(1, "x" * text_bytes)
+            record = request(endpoint, "POST", body=message, fields=fields)
+            out.write(f"{len(record)}\n".encode() + record)
+    command = ["taskset", "-c", cores, SCRATCH / "calls", str(target.port), str(seconds), file]
+    meter, output, share = measured(target, command, seconds, None)
+    file.unlink()
+    return closed_loop(meter, output, share)
+
+
+def closed_loop(meter, output, share):
+    """The figures of a run that printed RESULT and LATENCIES."""
     found = re.search(r"^RESULT (.*)$", output, re.MULTILINE)
     if not found:
-        raise RuntimeError(f"wrk: {output[-500:]}")
+        raise RuntimeError(f"no result: {output[-500:]}")
     result = json.loads(found[1])
     seen = re.search(r"^LATENCIES(.*)$", output, re.MULTILINE)
     latencies = Latencies(map(int, pair.split(":")) for pair in (seen[1].split() if seen else ()))

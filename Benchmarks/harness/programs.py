@@ -13,6 +13,7 @@ WANTED = {"haproxy": "haproxy", "h2load": "nghttp2-client", "valgrind": "valgrin
           "bwrap": "bubblewrap"}  # fmt: skip
 SOURCES = {
     "bound": HERE / "programs/bound.c",
+    "calls": HERE / "programs/calls.c",
     "streams": HERE / "programs/streams.c",
     "events": HERE / "programs/events.c",
     "echo": ROOT / "Tests/EndToEnd/fixture/echo.c",

@@ -188,6 +188,9 @@ def functions(outcome):
         if one.get("functions"):
             parts.append(f"\n`{one['target']}`, share of its instructions:\n")
             parts += [f"- {item['share']:.1%} `{item['name']}`" for item in one["functions"]]
+            if one.get("areas"):
+                shares = (f"{name} {share:.0%}" for name, share in one["areas"].items())
+                parts.append(f"\nBy what they do: {', '.join(shares)}.")
     return "\n".join(parts)
 
 

@@ -50,8 +50,8 @@ class Calls(CallScenario):
             Gateway(f"{spread}_modern", f"{many} sandboxes, modern requests", sandboxes=many, era="modern",
                     isolation=isolation),
             Gateway("gateway_1", "one sandbox, legacy requests", isolation=isolation),
-            Gateway(f"{spread}_io_uring", f"{many} sandboxes, legacy requests, with --poller io_uring", sandboxes=many,
-                    isolation=isolation, poller="io_uring"),
+            Gateway(f"{spread}_epoll", f"{many} sandboxes, legacy requests, with --poller epoll", sandboxes=many,
+                    isolation=isolation, poller="epoll"),
         ]  # fmt: skip
         anchors, missing = installed(
             Bound(many, spread), Bound(1, "gateway_1"), Nginx("nginx", "nginx as a proxy", spread),
@@ -105,7 +105,7 @@ class Http2Calls(CallScenario):
         return [ours, *anchors], missing
 
     def points(self):
-        return ["16 × 4"] if self.options.quick else ["1 × 1", "1 × 64", "16 × 4"]
+        return ["16 × 20"] if self.options.quick else ["1 × 1", "16 × 1", "16 × 20", "1 × 64"]
 
     def prepare(self, target):
         load.h2load(target, 4, 2, 1, self.options.bytes)

@@ -5,6 +5,7 @@ import time
 from harness import accounting, streams
 from harness.anchors import Bound, Events, FastMCP, Haproxy, MCPProxy, Nginx, installed
 from harness.gateway import Gateway
+from harness.other_streams import Http2Streams, SecureStreams
 from harness.places import LOAD_CORE, Unavailable
 from harness.scenario import Column, Scenario
 
@@ -67,17 +68,19 @@ class Held(Idle):
 
     def prepare(self, target):
         """The first few make what is made once; they are not counted."""
-        ends = target.endpoints
-        streams.Streams(target.name, target.port, [self.record(target)(end) for end in ends[:20]]).close()
+        self.hold(target, min(len(target.endpoints), 20)).close()
+
+    def hold(self, target, count):
+        ends, record = target.endpoints, self.record(target)
+        records = [record(ends[number % len(ends)]) for number in range(count)]
+        return streams.Streams(target.name, target.port, records)
 
     def measure(self, target, point):
         count = min(point, PEER_STREAMS) if target.is_slow else point
-        ends, record = target.endpoints, self.record(target)
-        records = [record(ends[number % len(ends)]) for number in range(count)]
         held = []
 
         def make():
-            held.append(streams.Streams(target.name, target.port, records))
+            held.append(self.hold(target, count))
             return held[0].good
 
         figures = self.weigh(target, make)
@@ -92,7 +95,8 @@ class IdleStreams(Held):
     about = (
         "Streams are opened and nothing is sent. User space is the growth of the target's anonymous memory; the "
         "kernel's part (about 4 KiB of slab for each socket) is the same for all. A stream of the legacy era includes "
-        f"its session. The Python peers hold {PEER_STREAMS}, and no child of their own for each session."
+        "its session. `_tls` is the same within TLS 1.3; `_h2` is listening streams of HTTP/2, a hundred on each "
+        f"connection, whose part is counted. The Python peers hold {PEER_STREAMS}, and no child of their own for each session."
     )
 
     def targets(self):
@@ -101,7 +105,11 @@ class IdleStreams(Held):
         ours = [
             Gateway("gateway_streams", "GET streams of sessions", sandboxes=sandboxes, isolation=isolation),
             Gateway("gateway_listen", "subscriptions/listen", sandboxes=sandboxes, era="modern", isolation=isolation),
-        ]
+            Gateway("gateway_streams_tls", "GET streams of sessions, within TLS", sandboxes=sandboxes, tls=True,
+                    isolation=isolation),
+            Gateway("gateway_streams_h2", "subscriptions/listen over HTTP/2", sandboxes=sandboxes, era="modern",
+                    http2=True, isolation=isolation),
+        ]  # fmt: skip
         self.source = Events("", "events_for_idle", LOAD_CORE)
         self.source.begin()
         anchors, missing = installed(
@@ -115,6 +123,15 @@ class IdleStreams(Held):
         if isinstance(target, (Events, Nginx)):
             return streams.plain_stream
         return streams.listen_stream if getattr(target, "era", "") == "modern" else streams.session_stream
+
+    def hold(self, target, count):
+        if getattr(target, "http2", False):
+            return Http2Streams(target.port, target.endpoints, count)
+        if target.certificate:
+            ends = target.endpoints
+            records = [streams.session_stream(ends[number % len(ends)]) for number in range(count)]
+            return SecureStreams(target.port, records, target.certificate)
+        return super().hold(target, count)
 
     def check(self, target):
         return [] if isinstance(target, (Events, Nginx)) else target.check()

@@ -16,6 +16,18 @@ from harness.scenario import Column, Scenario
 from .allocations import CONNECTIONS, WARM_CALLS, run
 
 SHOWN_FUNCTIONS = 12
+# What a call's instructions go to, by the functions' names; the first that fits counts.
+AREAS = {
+    "reference counts and classes": r"swift_(?:retain|release|bridge|isUnique|beginAccess|getObject|weak)|ReferenceCounting",
+    "memory": r"malloc|free|calloc|swift_(?:alloc|dealloc|slow)|ChunkPool|Heap\.|ByteQueue",
+    "copying bytes": r"mem(?:cpy|move|set|chr|cmp)",
+    "HTTP requests": r"FieldLines|RequestParser|RequestLine|RequestHead|Field\.|Framing|HTTP1Connection|FieldValue|Accept",
+    "JSON": r"JSON|Envelope|ObjectWalker|Scanner|ce_scan|utf8",
+    "routing, tokens and calls": r"Router|route|Authori|Token|SandboxKey|CallTable|Endpoint|Backend|LoopState|Session"
+                                 r"|SandboxHome|CallID|Identity|ObjectTable|Access",
+    "rewriting and answering": r"Splice|Rewriter|ResponseWriter|Outbox|AnswerHead|ByteCursor|Digits|EventWriter",
+    "the loop and system calls": r"Loop|Poller|ce_|epoll|Mailbox|TimerWheel|SlotTable|Source|read|writev|send|recv",
+}
 
 
 class Instructions(Scenario):
@@ -25,7 +37,8 @@ class Instructions(Scenario):
         "Counted by callgrind over calls on open connections, one call at a time, after a warm-up; the least noisy "
         "figure of all, since neither the machine nor its load changes it. The kernel's part is not in it. What runs "
         "is a copy of the binary without debug information, which valgrind cannot read, and servers run without "
-        "jails: valgrind up to 3.19 knows no pidfds, so a preloaded library gives the gateway plain forks instead."
+        "jails: valgrind up to 3.19 knows no pidfds, so a preloaded library gives the gateway plain forks instead, "
+        "and neither does it know io_uring."
     )
     columns = (Column("calls", "calls", 0), Column("instructions", "instructions/call", 0))
     primary, primary_title = "instructions", "user instructions per call"
@@ -43,7 +56,7 @@ class Instructions(Scenario):
 
         ours = [
             Gateway(name, f"{era} requests", sandboxes=4, era=era, isolation="none", binary=stripped,
-                    wrapper=traced(name), environment=environment)
+                    wrapper=traced(name), environment=environment, poller="epoll")
             for name, era in (("gateway_instructions", "legacy"), ("gateway_instructions_modern", "modern"))
         ]  # fmt: skip
         anchors, missing = installed(
@@ -62,10 +75,11 @@ class Instructions(Scenario):
         control("--dump", target)
         for _, connection in open_ends:
             connection.close()
-        total, functions = read_dump(RUN / f"{target.name}.callgrind")
+        total, functions, areas = read_dump(RUN / f"{target.name}.callgrind")
         if not total:
             raise RuntimeError(f"{target.name}: callgrind has counted nothing")
-        return {"calls": calls, "bad": bad, "instructions": total / calls, "functions": functions}
+        return {"calls": calls, "bad": bad, "instructions": total / calls, "functions": functions,
+                "areas": areas if isinstance(target, Gateway) else {}}  # fmt: skip
 
     def finish(self, target):
         """Its children's ends go unnoticed there, so it would wait for them; the processes are ended one by one."""
@@ -87,7 +101,7 @@ def control(action, target):
 
 
 def read_dump(file):
-    """Instructions of the dump that has the most, and its most expensive functions."""
+    """Instructions of the dump that has the most, and its most expensive functions and areas."""
     best, dump, end = 0, None, time.monotonic() + 10
     while dump is None and time.monotonic() < end:
         for one in file.parent.glob(file.name + "*"):
@@ -96,12 +110,21 @@ def read_dump(file):
                 best, dump = int(found[1]), one
         time.sleep(0.1)
     if dump is None:
-        return 0, []
-    done = subprocess.run(["callgrind_annotate", dump], capture_output=True, text=True)
+        return 0, [], {}
+    done = subprocess.run(["callgrind_annotate", "--threshold=100", dump], capture_output=True, text=True)
     rows = re.findall(r"^ *([\d,]+) \(.*?\) +\S*?:(.+?)(?: \[.*)?$", demangled(done.stdout), re.MULTILINE)
     functions = [{"share": int(count.replace(",", "")) / best, "name": name[:160]} for count, name in rows]
     remove_dumps(file)
-    return best, functions[:SHOWN_FUNCTIONS]
+    return best, functions[:SHOWN_FUNCTIONS], by_area(functions)
+
+
+def by_area(functions):
+    """Shares by `AREAS`, the largest first."""
+    found = {}
+    for one in functions:
+        area = next((name for name, pattern in AREAS.items() if re.search(pattern, one["name"])), "anything else")
+        found[area] = found.get(area, 0) + one["share"]
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def remove_dumps(file):

@@ -34,7 +34,9 @@ class Loops(Scenario):
         )
         return (
             "The same load on one loop and on two, each on a core of its own. Connections are spread over the loops "
-            "by the kernel, sandboxes by their id, so half of the calls change loops. " + shared
+            "by the kernel, sandboxes by their id. `kept`: each connection keeps to one sandbox, as clients do, and "
+            "moves to its loop. `mixed`: each connection calls all sandboxes in turn, as a reverse proxy's do, so "
+            "that half of the calls change loops. " + shared
         )
 
     def targets(self):
@@ -56,7 +58,7 @@ class Loops(Scenario):
         return targets + anchors, missing
 
     def points(self):
-        return [64]
+        return ["64 kept", "64 mixed"]
 
     def prepare(self, target):
         load.wrk(target, 8, 1, self.options.bytes)
@@ -64,7 +66,12 @@ class Loops(Scenario):
     def measure(self, target, point):
         cores = ",".join(map(str, CORES[LOOPS:] or CORES))
         before = accounting.nanoseconds_by_thread(target.own_processes())
-        figures = load.wrk(target, point, self.options.seconds, self.options.bytes, threads=2, cores=cores)
+        count, way = point.split()
+        seconds, text_bytes = self.options.seconds, self.options.bytes
+        if way == "kept":
+            figures = load.kept(target, int(count), seconds, text_bytes, cores=cores)
+        else:
+            figures = load.wrk(target, int(count), seconds, text_bytes, threads=2, cores=cores)
         after = accounting.nanoseconds_by_thread(target.own_processes())
         used = sorted(now - before.get(thread, 0) for thread, now in after.items())
         figures["busiest"] = used[-1] / max(sum(used), 1)

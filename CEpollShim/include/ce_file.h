@@ -28,10 +28,9 @@ int64_t ce_read(int fd, void *bytes, size_t count);
 /// write(2) until all `count` bytes are written. Returns 0. For blocking descriptors.
 int ce_write_all(int fd, const void *bytes, size_t count);
 
-/// fsync(2), fchmod(2), ftruncate(2). Return 0.
+/// fsync(2), fchmod(2). Return 0.
 int ce_fsync(int fd);
 int ce_fchmod(int fd, unsigned mode);
-int ce_truncate(int fd, int64_t length);
 
 /// Size in bytes of an open file.
 int64_t ce_size(int fd);
@@ -96,12 +95,6 @@ int ce_eventfd_signal(int fd);
 
 /// Resets an eventfd. Returns 1 when it had been signalled, else 0.
 int ce_eventfd_clear(int fd);
-
-/// signalfd(2) of `count` signals, which it also blocks in the calling thread. Returns a descriptor.
-int ce_signalfd(const int *signals, size_t count);
-
-/// The next signal number, 0 when none waits.
-int ce_signalfd_next(int fd);
 
 /// pidfd_open(2). Returns a descriptor.
 int ce_pidfd_open(int pid);

@@ -10,13 +10,37 @@ struct ce_address {
     int count;
 };
 
-/// The addresses of a name, in the order in which to try them (RFC 6724), by the system's resolver: blocks, for as
-/// long as that does. Returns how many were stored, at most `capacity`, or an error of getaddrinfo(3), which is
-/// negative.
-int ce_resolve(const char *host, struct ce_address *out, int capacity);
+/// A resolver of names: c-ares, with the system's hosts(5) and resolv.conf(5) as they are when it is opened. Of one
+/// thread; no name waits for another.
+struct ce_resolver;
 
-/// What such an error means.
-const char *ce_resolve_reason(int error);
+enum {
+    /// Addresses of one name that are told of.
+    CE_ADDRESSES_MAX = 8,
+};
+
+/// What a name leads to, in the order in which to try it (RFC 6724); `status` is 0, or an error of c-ares.
+typedef void (*ce_resolved)(void *question, int status, const struct ce_address *addresses, int count);
+
+/// `servers` are those of resolv.conf(5) when NULL, else `address:port`, with commas. Each is asked `tries` times, for
+/// `timeout_ms` and longer each time. Returns 0, or the negative error of c-ares.
+int ce_resolver_open(const char *servers, int timeout_ms, int tries, ce_resolved done, struct ce_resolver **out);
+
+/// `done` is called once for each question, perhaps at once.
+void ce_resolver_ask(struct ce_resolver *resolver, const char *host, void *question);
+
+/// Questions that have no answer yet.
+int ce_resolver_waiting(const struct ce_resolver *resolver);
+
+/// Waits for something to happen, at most so long, and deals with it. Returns 1 when `wakeup` is readable, else 0;
+/// -errno when it cannot wait.
+int ce_resolver_turn(struct ce_resolver *resolver, int wakeup, int timeout_ms);
+
+/// Questions without an answer get an error.
+void ce_resolver_close(struct ce_resolver *resolver);
+
+/// What an error of c-ares means.
+const char *ce_resolver_reason(int status);
 
 /// Whether the address is one of this machine's own interfaces: what is reached there is behind every firewall.
 /// 1 or 0; -errno when the interfaces cannot be read.

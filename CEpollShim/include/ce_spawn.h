@@ -80,9 +80,6 @@ int ce_lchown(const char *path, int64_t user, int64_t group);
 /// chmod(2).
 int ce_chmod(const char *path, unsigned mode);
 
-/// symlink(2).
-int ce_symlink(const char *target, const char *path);
-
 struct ce_look {
     unsigned mode;
     unsigned user;

@@ -83,8 +83,7 @@ final class ChildOutput: Source {
                 take(line)
             } else {
                 partial.append(line)
-                take(partial.bytes)
-                partial.removeAll()
+                takePartial()
             }
         }
         guard !rest.isEmpty, !isSkipping else { return }
@@ -102,6 +101,15 @@ final class ChildOutput: Source {
 
     private func take(_ line: UnsafeRawBufferPointer) {
         link.received(line)
+    }
+
+    /// A long line leaves from where it was put together.
+    private func takePartial() {
+        guard partial.count >= Limits.lentLineBytes else {
+            take(partial.bytes)
+            return partial.removeAll()
+        }
+        state.loop.pool.lending(partial.take()) { take($0) }
     }
 }
 

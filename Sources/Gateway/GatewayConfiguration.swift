@@ -68,7 +68,7 @@ public struct GatewayConfiguration: Sendable {
     /// Event loops; 0 is one per core.
     public var workers = 0
     /// The kernel interface of the loops.
-    public var poller = PollerChoice.epoll
+    public var poller = PollerChoice.auto
     public var stateDirectory = "/var/lib/mcp-gateway"
     public var isolation = IsolationChoice.auto
     public var network = NetworkChoice.host

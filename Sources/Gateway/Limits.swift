@@ -23,6 +23,8 @@ public enum Limits {
 
     /// Bytes of one line from a child: larger results answer with an error, for that call alone.
     public static let childLineBytes = 32 * 1024 * 1024
+    /// Bytes from which on a line leaves by reference to its own memory: below, to copy it costs less.
+    public static let lentLineBytes = 64 * 1024
     /// Bytes that may wait for a child which does not read its input, or that a remote server has not answered; more
     /// calls are refused as busy.
     public static let childInputBytes = 8 * 1024 * 1024
@@ -97,11 +99,13 @@ public enum Limits {
     public static let challengeCharacters = 500
     /// Seconds that the addresses of a name are used without asking for them again.
     public static let routeSeconds = 30
-    /// Addresses of one name.
-    public static let addressesPerName = 8
-    /// Names that are resolved at a time, and that wait for it; resolving blocks a thread.
-    public static let resolverThreads = 8
+    /// Names that are being resolved for all sandboxes.
     public static let resolutionsWaiting = 1024
+    /// Times that each server of names is asked, and milliseconds that the first takes; a further one takes longer.
+    public static let nameAttempts: Int32 = 2
+    public static let nameAttemptMilliseconds: Int32 = 2000
+    /// Milliseconds that the thread which resolves names sleeps when nothing happens: it is woken for everything.
+    public static let nameTurnMilliseconds: Int32 = 1000
     /// Seconds a shutdown waits for calls in flight.
     public static let drainSeconds = 10
 
@@ -122,8 +126,8 @@ public enum Limits {
     /// a database client ten. Each costs the gateway two descriptors.
     static let egressConnections = 256
     static let egressOpensPerSecond = 256
-    /// Names of one sandbox that are resolved at a time; resolving blocks a thread that others wait for.
-    static let egressResolutions = 8
+    /// Names of one sandbox that are resolved at a time: a share of `resolutionsWaiting`.
+    static let egressResolutions = 16
     /// Seconds until a host's name must be resolved, and the same until its last address must have answered.
     static let egressConnectSeconds = 10
     /// Bytes that wait for a side that reads slowly before the other one is not read any more.

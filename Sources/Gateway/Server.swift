@@ -20,10 +20,10 @@ public enum GatewayServer {
         _ configuration: GatewayConfiguration, catalog: ServerCatalog, reload: Reload
     ) throws -> Int32 {
         let signals = blockSignals()
-        if let refusal = configuration.poller.refusal { throw PollerFailure(description: refusal) }
+        let backend = try configuration.poller.backend(loops: loopCount(configuration))
         let sockets = try Listeners.open(configuration)
         let workshop = try Launch.workshop(configuration)
-        let loops = startLoops(configuration)
+        let loops = startLoops(configuration, backend)
         let certificates = try certificates(configuration)
         let shared = Shared(
             workshop: workshop, certificates: certificates, mailboxes: loops.map(\.mailbox),
@@ -36,7 +36,7 @@ public enum GatewayServer {
             "serving",
             [
                 "listen": configuration.listen.map(\.description).joined(separator: " "),
-                "loops": loops.count, "poller": configuration.poller.rawValue,
+                "loops": loops.count, "poller": backend.rawValue,
                 "isolation": workshop.isolation.rawValue,
             ])
         waitForSignal(signals, shared) { apply(reload, shared) }
@@ -104,13 +104,19 @@ public enum GatewayServer {
         var cpu: Int?
     }
 
+    private static func loopCount(_ configuration: GatewayConfiguration) -> Int {
+        configuration.workers > 0 ? configuration.workers : max(CPUSet.allowed.count, 1)
+    }
+
     /// A loop for each core that we may use; each is pinned to its core when it has one of its own.
-    private static func startLoops(_ configuration: GatewayConfiguration) -> [RunningLoop] {
+    private static func startLoops(
+        _ configuration: GatewayConfiguration, _ backend: Loop.Backend
+    ) -> [RunningLoop] {
         let cores = CPUSet.allowed
-        let count = configuration.workers > 0 ? configuration.workers : max(cores.count, 1)
+        let count = loopCount(configuration)
         return (0..<count).map { index in
             let cpu = count <= cores.count ? cores[index] : nil
-            let mailbox = LoopThread.start(index: index, cpu: cpu, backend: configuration.poller) { _ in }
+            let mailbox = LoopThread.start(index: index, cpu: cpu, backend: backend) { _ in }
             return RunningLoop(mailbox: mailbox, cpu: cpu)
         }
     }

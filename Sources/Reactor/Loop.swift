@@ -24,8 +24,9 @@ public final class Loop {
         /// Reads, and tells the result; sends all that a turn has by one call. Not on every host.
         case uring = "io_uring"
 
+        /// Sets up what `loops` loops need, and lets it go.
         /// - Throws: why this host has it not.
-        public func check() throws(Errno) { _ = try Poller(self) }
+        public func check(loops: Int = 1) throws(Errno) { try Poller.check(self, count: loops) }
     }
 
     public let index: Int

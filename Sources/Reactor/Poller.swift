@@ -16,13 +16,24 @@ struct Poller: ~Copyable {
     let gathers: Bool
 
     init(_ backend: Loop.Backend) throws(Errno) {
+        raw = try Self.open(backend)
+        gathers = ce_gathers(raw) == 1
+    }
+
+    /// All at once, as locked memory may suffice for one and not for all.
+    static func check(_ backend: Loop.Backend, count: Int) throws(Errno) {
+        var opened: [OpaquePointer] = []
+        defer { for poller in opened { ce_poller_close(poller) } }
+        for _ in 0..<count { opened.append(try open(backend)) }
+    }
+
+    private static func open(_ backend: Loop.Backend) throws(Errno) -> OpaquePointer {
         let action = "setting up \(backend.rawValue)"
         var opened: OpaquePointer?
         let number = backend == .epoll ? CE_BACKEND_EPOLL : CE_BACKEND_URING
         try Errno.check(ce_poller_open(Int32(number), &opened), action)
         guard let opened else { throw Errno(ENOMEM, action) }
-        raw = opened
-        gathers = ce_gathers(opened) == 1
+        return opened
     }
 
     deinit { ce_poller_close(raw) }

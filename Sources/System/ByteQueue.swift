@@ -85,9 +85,15 @@ import Glibc
             return memory + live
         }
         let grown = max(wanted, capacity * 2, SystemLimits.queueBytesMin)
-        let fresh = Heap.allocate(grown)
-        Heap.copy(bytes, to: fresh)
-        free(memory)
+        let fresh: UnsafeMutableRawPointer
+        if start == 0 {
+            // Large memory is moved by its pages, without a copy (mremap(2)).
+            fresh = Heap.reallocate(memory, grown)
+        } else {
+            fresh = Heap.allocate(grown)
+            Heap.copy(bytes, to: fresh)
+            free(memory)
+        }
         memory = fresh
         capacity = grown
         start = 0

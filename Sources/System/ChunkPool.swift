@@ -35,6 +35,8 @@ public final class ChunkPool {
     private let freeMax: Int
     private var freeSmall: SegmentPointer?
     private var freeSmallCount = 0
+    /// Of the `lending` that is under way.
+    private var lent: OwnedBytes?
 
     /// - Parameter keeping: free chunks kept for the next use; more go back to the heap.
     public init(keeping: Int = SystemLimits.freeChunksMax) { freeMax = keeping }
@@ -79,6 +81,26 @@ public final class ChunkPool {
         segment.initialize(
             to: Segment(base: base, start: start, end: end, limit: end, owner: .passRetained(owner)))
         return segment
+    }
+
+    // MARK: Lending
+
+    /// Calls `body` with the bytes of `owner`. Large parts of them that are appended to an outbox of this pool
+    /// meanwhile leave by reference, as if they had been appended as `owned`.
+    public func lending(_ owner: OwnedBytes, _ body: (UnsafeRawBufferPointer) -> Void) {
+        let outer = lent
+        lent = owner
+        owner.withBytes(body)
+        lent = outer
+    }
+
+    /// Where `bytes` are within what is lent, for a reference. Nil for a small part: it would keep far more
+    /// memory than its outbox counts.
+    func loan(of bytes: UnsafeRawBufferPointer) -> (owner: OwnedBytes, from: Int)? {
+        guard let lent, bytes.count >= lent.count / 2, let base = lent.bytes.baseAddress,
+            let first = bytes.baseAddress, first >= base, first + bytes.count <= base + lent.count
+        else { return nil }
+        return (lent, first - base)
     }
 
     @usableFromInline func recycle(_ segment: SegmentPointer) {

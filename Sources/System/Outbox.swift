@@ -24,9 +24,13 @@ public struct Outbox: ~Copyable {
 
     // MARK: Appending
 
+    /// Copied, unless they are a large part of what the pool lends.
     public mutating func append(_ more: UnsafeRawBufferPointer) {
         guard var from = more.baseAddress else { return }
         var missing = more.count
+        if missing >= SystemLimits.referenceBytesMin, let loan = pool.loan(of: more) {
+            return append(owned: loan.owner, from: loan.from, count: missing)
+        }
         waiting += missing
         while missing > 0 {
             let chunk = chunkWithRoom()

@@ -62,6 +62,15 @@ public final class OwnedBytes: @unchecked Sendable {
         return memory
     }
 
+    @inlinable static func reallocate(_ memory: UnsafeMutableRawPointer?, _ count: Int)
+        -> UnsafeMutableRawPointer
+    {
+        guard let memory = realloc(memory, count) else {
+            preconditionFailure("out of memory: \(count) bytes")
+        }
+        return memory
+    }
+
     @inlinable static func copy(_ bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) {
         if let base = bytes.baseAddress, bytes.count > 0 { memcpy(target, base, bytes.count) }
     }

@@ -1,9 +1,11 @@
-"""`--poller io_uring`: the same gateway over another interface of the kernel, or words that say why not.
+"""io_uring or epoll: the same gateway over either interface of the kernel, or words that say why not.
 
-Every other file runs with it, too: MCP_GATEWAY_E2E_FLAGS="--poller io_uring" Tests/EndToEnd/run"""
+Every other file runs with either: MCP_GATEWAY_E2E_FLAGS="--poller epoll" Tests/EndToEnd/run"""
 
 import ctypes
 import json
+import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -118,12 +120,40 @@ def test_a_kernel_that_refuses_is_named(scratch):
     assert "io_uring is forbidden here" in run_refused("doctor").stdout
 
 
+def test_a_kernel_that_refuses_is_served_over_epoll(own_gateway):
+    """Unless io_uring was asked for by name."""
+    gateway = own_gateway(preexec=refuse_rings)
+    assert rings(gateway.pid) == 0
+    assert "poller=epoll" in gateway.log
+
+
+@needs_io_uring
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_too_little_locked_memory_is_named():
+    """As an ordinary user, whose rings count; the loops of all cores must fit."""
+
+    def with_little():
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (65_536, 65_536))
+        os.setgroups([])
+        os.setresgid(65_534, 65_534, 65_534)
+        os.setresuid(65_534, 65_534, 65_534)
+
+    found = subprocess.run([BINARY, "doctor"], capture_output=True, text=True, timeout=30, preexec_fn=with_little)
+    assert "RLIMIT_MEMLOCK" in found.stdout
+
+
+@needs_io_uring
+def test_it_is_the_default_and_can_be_declined(own_gateway):
+    assert rings(own_gateway().pid) > 0
+    assert rings(own_gateway(flags=["--poller", "epoll"]).pid) == 0
+
+
 def test_the_setting_is_checked(scratch):
     file = scratch / "poller.yaml"
     file.write_text("poller: io-uring\n")
     reply = subprocess.run([BINARY, "check-config", file], capture_output=True, text=True, timeout=30)
     assert reply.returncode != 0
-    assert "epoll, io_uring" in reply.stdout + reply.stderr
+    assert "auto, epoll, io_uring" in reply.stdout + reply.stderr
     file.write_text("poller: io_uring\n")
     assert subprocess.run([BINARY, "check-config", file], capture_output=True, timeout=30).returncode == 0
 

@@ -83,6 +83,33 @@ struct OutboxTests {
         #expect(addresses.last != small.bytes.baseAddress.map { UnsafeMutableRawPointer(mutating: $0) })
     }
 
+    @Test("a large part of what is lent leaves by reference, anything else is copied")
+    func lending() {
+        let pool = ChunkPool()
+        var outbox = Outbox(pool: pool)
+        let owner = OwnedBytes([UInt8](repeating: 0x61, count: 20_000))
+        let other = [UInt8](repeating: 0x62, count: 20_000)
+        var sizes: [Int] = []
+        pool.lending(owner) { lent in
+            outbox.append(UnsafeRawBufferPointer(rebasing: lent[10...19_000]))
+            outbox.append(UnsafeRawBufferPointer(rebasing: lent[..<8000]))
+            outbox.append(other)
+        }
+        // Nothing is lent any more.
+        outbox.append(owner.bytes)
+        _ = outbox.withIOVecs { pieces, count in
+            for i in 0..<Int(count) { sizes.append(pieces[i].iov_len) }
+            #expect(pieces[0].iov_base == UnsafeMutableRawPointer(mutating: owner.bytes.baseAddress)! + 10)
+            return 0
+        }
+        let (bytes, _) = front(outbox)
+        #expect(sizes[0] == 18_991)
+        #expect(sizes.dropFirst().allSatisfy { $0 <= SystemLimits.chunkBytes })
+        #expect(
+            bytes == [UInt8](repeating: 0x61, count: 26_991) + other + [UInt8](repeating: 0x61, count: 20_000)
+        )
+    }
+
     @Test("a reference is let go of once its bytes have left")
     func referenceLifetime() {
         var outbox = Outbox(pool: ChunkPool())

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Gateway
 import Sandbox
+import System
 import Wire
 
 /// `doctor`: what this host can and cannot do, and what to install.
@@ -39,12 +40,12 @@ struct Doctor: ParsableCommand {
         if !checks.allSatisfy(\.ok) { throw ExitCode.failure }
     }
 
-    /// Epoll is there always; io_uring is a choice, so that its absence is no fault of the host.
+    /// Epoll is there always, so that the absence of io_uring is no fault of the host.
     private static var poller: HostReport.Check {
-        let refusal = PollerChoice.uring.refusal
         return HostReport.Check(
             name: "poller", ok: true,
-            detail: refusal.map { "epoll; \($0)" } ?? "epoll; io_uring with --poller io_uring")
+            detail: PollerChoice.uringRefusal(loops: max(CPUSet.allowed.count, 1)).map { "epoll; \($0)" }
+                ?? "io_uring")
     }
 
     private static func object(_ check: HostReport.Check) -> JSONValue {

@@ -66,7 +66,10 @@ struct ServeFlags: ParsableArguments {
     @Option(help: .init("Event loops; 0 is one per core. (default: 0)", valueName: "n"))
     var workers: String?
 
-    @Option(help: .init("Kernel interface of the event loops. (default: epoll)", valueName: "epoll|io_uring"))
+    @Option(
+        help: .init(
+            "Kernel interface of the event loops; auto is io_uring where the host has it. (default: auto)",
+            valueName: "auto|epoll|io_uring"))
     var poller: String?
 
     @Option(help: .init("Key, packages and sandboxes. (default: \(StateDirectory.shown))", valueName: "dir"))

@@ -32,7 +32,7 @@ struct Version: ParsableCommand {
 
     /// Those that this host has, the default first.
     private static var pollers: String {
-        PollerChoice.allCases.filter { $0.refusal == nil }.map(\.rawValue).joined(separator: ", ")
+        PollerChoice.uringRefusal(loops: 1) == nil ? "io_uring, epoll" : "epoll"
     }
 
     private static var compiler: String {

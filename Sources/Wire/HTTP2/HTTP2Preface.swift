@@ -15,4 +15,29 @@ public enum HTTP2Preface {
         for i in 0..<count where bytes[i] != text.utf8Start[i] { return .http1 }
         return count == text.utf8CodeUnitCount ? .http2 : .needMore
     }
+
+    /// True when the first line of a connection is a request of neither version: no method that is in use at its
+    /// front, and no `HTTP/` at its end. False while the line is not whole.
+    public static func isNeither(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let start = bytes.prefix(neitherBytesMax)
+        guard let end = start.firstIndex(of: 10) else { return false }
+        let words = start[..<end].split(whereSeparator: { $0 == 32 || $0 == 13 })
+        guard let first = words.first, let last = words.last else { return false }
+        return !last.starts(with: "HTTP/".utf8) && !methods.contains { first.elementsEqual($0.utf8) }
+    }
+
+    /// What such a client is told before the connection ends (RFC 9113 §3.4 asks for a PROTOCOL_ERROR): GOAWAY, whose
+    /// debug data a person can read.
+    public static let farewell: [UInt8] = {
+        let text = Array("This is neither an HTTP/1.1 request nor the connection preface of HTTP/2.\r\n".utf8)
+        let (goaway, protocolError) = (UInt8(7), UInt8(1))
+        let length = UInt8(truncatingIfNeeded: 8 + text.count)
+        return [0, 0, length, goaway, 0, 0, 0, 0, 0] + [0, 0, 0, 0, 0, 0, 0, protocolError] + text
+    }()
+
+    /// Bytes of a first line that are looked at: a request line that long has its end looked at by the parser.
+    private static let neitherBytesMax = 256
+    private static let methods = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI",
+    ]
 }

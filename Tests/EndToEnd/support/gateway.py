@@ -26,7 +26,7 @@ CHECKED = ("--check", FIXTURE.parent / "schema.py")
 CHECKED += tuple(FIXTURE.parent / f"schema/{file.name}" for file in sorted((HERE / "fixture/schema").glob("*.json")))
 READY_SECONDS = 20
 GIVEN_PORTS = set()
-# Of every instance: MCP_GATEWAY_E2E_FLAGS="--poller io_uring" Tests/EndToEnd/run
+# Of every instance: MCP_GATEWAY_E2E_FLAGS="--poller epoll" Tests/EndToEnd/run
 FLAGS = os.environ.get("MCP_GATEWAY_E2E_FLAGS", "").split()
 
 
@@ -63,13 +63,14 @@ def new_mark():
 class Gateway:
     """One running `mcp-gateway serve`, with two API keys: of alpha and of beta."""
 
-    def __init__(self, directory, config="", flags=(), environment=None, isolation="auto"):
+    def __init__(self, directory, config="", flags=(), environment=None, isolation="auto",
+                 preexec=None):  # fmt: skip
         self.directory = Path(directory)
         self.state = self.directory / "state"
         self.log_path = self.directory / "gateway.log"
         self.keys = {name: "e2b_" + secrets.token_hex(20) for name in ("alpha", "beta")}
         self.config, self.flags, self.isolation = config, list(flags), isolation
-        self.environment = environment or {}
+        self.environment, self.preexec = environment or {}, preexec
         self.process = None
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o755)
@@ -98,7 +99,7 @@ class Gateway:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env=environment | self.environment,
+                env=environment | self.environment, preexec_fn=self.preexec,
             )  # fmt: skip
         wait_until(self._is_up, READY_SECONDS, f"the gateway serves; its log: {self.log_path}")
         return self

@@ -15,4 +15,26 @@ import Wire
             #expect(withBytes(text) { HTTP2Preface.sniff($0) } == verdict, "\(text)")
         }
     }
+
+    @Test(
+        "a first line of neither version is told from requests, good and bad",
+        arguments: [
+            ("INVALID CONNECTION PREFACE\r\n\r\n", true), ("hello\n", true), ("EHLO mail.example\r\n", true),
+            ("GET / HTTP/1.1\r\n", false), ("GET /\r\n", false), ("BREW / HTTP/1.1\r\n", false),
+            ("\r\n", false),
+            ("INVALID CONNECTION", false), ("PRI * HTTP/3.0\r\n", false), ("get / HTTP/1.1\r\n", false),
+            (String(repeating: "x", count: 300) + "\r\n", false),
+        ])
+    func neither(_ text: String, _ expected: Bool) {
+        let bytes = Array(text.utf8)
+        #expect(bytes.withUnsafeBytes { HTTP2Preface.isNeither($0) } == expected)
+    }
+
+    @Test("its farewell is one whole GOAWAY of PROTOCOL_ERROR")
+    func farewell() {
+        let bytes = HTTP2Preface.farewell
+        #expect(Int(bytes[2]) + 9 == bytes.count)
+        #expect(bytes[3] == 7)
+        #expect(Array(bytes[13..<17]) == [0, 0, 0, 1])
+    }
 }

@@ -32,7 +32,7 @@ func askModern() throws {
         ])
     let roots = try #require(read(.rootsList, ""))
     #expect(text { roots.writeInputRequest(into: &$0) } == #"{"method":"roots/list","params":{}}"#)
-    #expect(roots == text { roots.writeInputRequest(into: &$0) }.raw { Ask(inputRequest: $0) })
+    #expect(text { roots.writeInputRequest(into: &$0) }.raw { Ask(inputRequest: $0) }?.kind == .roots)
 }
 
 @Test("a legacy client is asked in the words of its revision")

@@ -73,7 +73,7 @@ extension Backend {
         if isLeased(call, by: link) {
             place(id, declared(call))
         } else {
-            sendHeld(id, on: link)
+            sendHeld(id, on: session(for: call, link))
         }
     }
 
@@ -122,6 +122,7 @@ extension Backend {
 
     /// Whether the call goes to a process of its own.
     func isLeased(_ call: Call, by link: ServerLink) -> Bool {
+        if isRemote { return awaitsSession(call, link) }
         let mayNeed = leases.isInteractive || home.parking.count > 0 || !askers.isEmpty
         guard link.era == .legacy, mayNeed, link is ChildLink, !leases.wanted(declared(call)).isEmpty else {
             return false

@@ -7,6 +7,7 @@ import Wire
 extension Backend {
     /// Finds a process for a call that waits with its request.
     func place(_ id: CallID, _ declared: ClientCapabilities) {
+        if isRemote { return placeInSession(id, declared) }
         // Whoever comes here has been found in need of one.
         go(id, leases.place(id.value, declared: declared, besideOthers: true, now: state.loop.now))
     }

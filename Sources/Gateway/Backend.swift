@@ -46,6 +46,11 @@ final class Backend: TimerTarget {
     /// Such processes whose slot another one has taken, until they are gone.
     var retiring: [ChildLink] = []
     var leases: Leases
+    /// At a remote server of the older era, by what their clients can be asked.
+    var sessions: [ClientCapabilities.RawValue: DeclaredSession] = [:]
+    /// It has refused to open a second one.
+    var hasNoSessions = false
+    let isRemote: Bool
     private var processes: UInt32 = 0
     var restarts = 0
     var lastError: String?
@@ -88,6 +93,7 @@ final class Backend: TimerTarget {
         self.index = index
         launchKey = LaunchIdentity.key(of: plan, owner: home.owner)
         let choice = Leases.Interactivity(rawValue: plan.options.interactive.rawValue) ?? .auto
+        isRemote = if case .remote = plan.source { true } else { false }
         // A sandbox has files of its own: a client's roots mean nothing there unless the caller says so.
         leases = Leases(
             choice, hasAsked: home.state.shared.hasAsked(launchKey), asksRoots: choice == .always)
@@ -136,6 +142,7 @@ final class Backend: TimerTarget {
     var links: [ServerLink] {
         var links: [ServerLink] = retiring
         for link in interactive.values { links.append(link) }
+        for session in sessions.values { links.append(session.link) }
         if let mirror { links.append(mirror) }
         if let main { links.append(main) }
         return links
@@ -453,6 +460,9 @@ final class Backend: TimerTarget {
     func linkStopped(_ link: ServerLink) {
         if case .interactive(let slot, _) = link.role, interactive[slot] === link { interactive[slot] = nil }
         retiring.removeAll { $0 === link }
+        if case .session(let abilities) = link.role, sessions[abilities.rawValue]?.link === link {
+            sessions[abilities.rawValue] = nil
+        }
         if link === mirror { mirror = nil }
         if link === main { main = nil }
         guard phase == .stopping, links.isEmpty else { return }

@@ -261,6 +261,7 @@ extension SandboxHome {
                 }
             }
             if backend.isLeased(call, by: link) { return lease(call, request, route) }
+            let link = backend.sessions.isEmpty ? link : backend.session(for: call, link)
             call.incarnation = link.incarnation
             guard let id = state.calls.insert(call) else {
                 return backend.unavailable("Too many calls in flight.")

@@ -13,6 +13,8 @@ class ServerLink {
         case mirror
         /// Works on one call at a time and may ask its client, for which it has been told of these.
         case interactive(slot: Int, ClientCapabilities)
+        /// At a remote server, for calls whose clients can be asked exactly this.
+        case session(ClientCapabilities)
     }
 
     final let backend: Backend

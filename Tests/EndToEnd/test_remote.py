@@ -73,6 +73,45 @@ def open_far(gateway, url, **more):
     return gateway.create({"far": {"url": url, **more}})
 
 
+def declared(remote):
+    return [request.message["params"]["capabilities"] for request in remote.seen("initialize")]
+
+
+def sessions(remote):
+    return [request.headers["Mcp-Session-Id"] for request in remote.seen("tools/call")]
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_server_is_told_what_the_clients_of_a_session_can_be_asked(lenient, remote, era):
+    far = remote()
+    with open_far(lenient, far.url) as sandbox:
+        sandbox.wait_state("far", "ready")
+        able = {"elicitation": {}}, {"elicitation": {}}, {"sampling": {}}, {"roots": {}}, {}
+        for capabilities in able:
+            with getattr(sandbox, era)(capabilities=capabilities) as client:
+                assert client.text("far_echo", {"n": 1}) == '{"n": 1}'
+        assert sandbox.text("far_echo", {"n": 2}) == '{"n": 2}'
+        assert declared(far) == [{}, {"elicitation": {}}, {"sampling": {}}]
+        assert sessions(far) == ["session-2", "session-2", "session-3", "session-1", "session-1", "session-1"]
+
+
+def test_a_server_that_gives_one_session_alone_serves_all_with_it(lenient, remote):
+    def answer(handler, request):
+        if request.rpc != "initialize" or request.message["params"]["capabilities"] == {}:
+            return False
+        error = {"code": -32603, "message": "one is enough"}
+        return reply(handler, 200, {"jsonrpc": "2.0", "id": request.message["id"], "error": error})
+
+    far = remote(answer)
+    with open_far(lenient, far.url) as sandbox:
+        sandbox.wait_state("far", "ready")
+        with sandbox.modern(capabilities={"elicitation": {}}) as client:
+            assert [client.text("far_echo", {"n": n}) for n in (1, 2)] == ['{"n": 1}', '{"n": 2}']
+        assert len(far.seen("initialize")) == 2
+        assert sessions(far) == ["session-1", "session-1"]
+        assert sandbox.server("far")["state"] == "ready"
+
+
 # ------------------------------------------------------------------ official servers
 
 

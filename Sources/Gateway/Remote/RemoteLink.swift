@@ -37,16 +37,13 @@ final class RemoteLink: ServerLink, TimerTarget {
         loop = backend.state.loop
         url = try RemoteURL(endpoint.url)
         headers = endpoint.headers
+        var declared = ClientCapabilities()
+        if case .session(let abilities) = role { declared = abilities }
         client = RemoteClient(
-            url: url, plan: plan, client: .gateway,
-            capabilities: backend.plan.options.interactive == .never ? [] : Self.declared,
+            url: url, plan: plan, client: .gateway, capabilities: declared,
             isOldTransport: endpoint.transport == .sse)
         super.init(role, of: backend)
     }
-
-    /// What a server of the older era is told that its clients can be asked. What it asks comes in the response to
-    /// the call that it is for; where that call's client cannot be asked, it is told so then.
-    private static let declared: ClientCapabilities = [.sampling, .elicitationForm, .elicitationURL]
 
     /// Milliseconds for an answer to come: longer than any call may take, which is told when its own time is over.
     var answerMilliseconds: Int {

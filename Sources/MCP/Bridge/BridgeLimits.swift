@@ -40,6 +40,9 @@ public enum BridgeLimits {
     /// Bytes of the capabilities extensions that pass to a server.
     public static let extensionBytesMax = 4096
 
+    /// Sessions at one remote server of the older era besides the main one, each for clients of other abilities.
+    public static let remoteSessionsMax = 4
+
     // Children that ask
 
     /// Children of one server that may ask, besides the one that may not.

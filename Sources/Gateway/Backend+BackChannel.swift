@@ -2,10 +2,10 @@ import MCP
 import System
 import Wire
 
-/// A call of a client of the older era whose tool has failed for want of a way to ask, and waits for one.
+/// A call of a client of the older era that waits for its server's process or connection of that era.
 struct BackChannelCall {
     let id: CallID
-    /// What the server has said, if it turns out to have no other way.
+    /// What the server has said for want of a way to ask; empty when the call has not been sent.
     let failure: [UInt8]
 }
 
@@ -42,6 +42,15 @@ extension Backend {
     func backChannelOpened() {
         let waiting = backChannelCalls
         backChannelCalls = []
+        for call in waiting { dispatch(call.id) }
+    }
+
+    /// It is not there yet, and whoever needs no way to ask waits no longer.
+    func mirrorAwaited() {
+        guard mirrorOpening != nil else { return }
+        mirrorOpening = nil
+        let waiting = backChannelCalls.filter(\.failure.isEmpty)
+        backChannelCalls.removeAll(where: \.failure.isEmpty)
         for call in waiting { dispatch(call.id) }
     }
 

@@ -62,6 +62,9 @@ extension Backend {
         guard let call = state.calls[id], let held = call.held,
             let link = link(servingModern: call.isModern)
         else { return }
+        if mirrorOpening != nil, !call.isModern {
+            return backChannelCalls.append(BackChannelCall(id: id, failure: []))
+        }
         if link.era == .modern || call.isModern {
             held.with { body, envelope, _ in
                 call.bridged = bridged(call, body, envelope, by: link) { held }

@@ -80,6 +80,8 @@ final class Backend: TimerTarget {
     var knownEra: Era?
     /// What a mirror was tried for and could not do.
     private var hasNoMirror = false
+    /// Non-nil while a connection for clients of the older era is opened for the first time: since when.
+    var mirrorOpening: Instant?
     private var mirrorBackoff = Backoff(lastMilliseconds: Limits.restartMillisecondsMax)
     private var timer = TimerID.none
     private var mirrorTimer = TimerID.none
@@ -152,6 +154,9 @@ final class Backend: TimerTarget {
     func tick(_ now: Instant) {
         for link in links { link.tick(now) }
         makeRoom()
+        if let mirrorOpening, now.milliseconds(since: mirrorOpening) > Limits.mirrorMilliseconds {
+            mirrorAwaited()
+        }
     }
 
     func nextIncarnation() -> UInt32 {
@@ -347,15 +352,17 @@ final class Backend: TimerTarget {
 
     // MARK: The mirror
 
-    /// `era: mirror`, or a server that asks in the older era's way: one that speaks both gets a second process or
-    /// connection, for clients of the older era.
+    /// One that speaks both eras gets a second connection for clients of the older one, in which it may do other
+    /// things. A second process is not free: it is for `era: mirror`, and for a server that asks in the older era's way.
     func startMirror() {
-        let isWanted = plan.options.era == .mirror || plan.options.era == .auto && leases.isInteractive
+        let isWanted =
+            plan.options.era == .mirror || plan.options.era == .auto && (isRemote || leases.isInteractive)
         guard isWanted, main?.era == .modern, mirror == nil, !hasNoMirror else { return }
         if case .remote(let endpoint) = plan.source {
             guard let link = try? RemoteLink(endpoint, .serve(.legacy), .mirror, of: self) else { return }
             link.incarnation = nextIncarnation()
             mirror = link
+            mirrorOpening = state.loop.now
             return link.start()
         }
         let link = ChildLink(.mirror, of: self)
@@ -367,6 +374,7 @@ final class Backend: TimerTarget {
     /// by any other modern server. It tries again by itself, but not for ever.
     func mirrorDown(_ link: ServerLink, isFinal: Bool) {
         link.isServing = false
+        mirrorAwaited()
         _ = mirrorBackoff.next(random: 0)
         guard isFinal || mirrorBackoff.attempts >= Limits.mirrorAttempts else { return }
         hasNoMirror = true
@@ -379,6 +387,7 @@ final class Backend: TimerTarget {
         link.isServing = true
         link.hearing.begin(link)
         mirrorBackoff.reset()
+        mirrorOpening = nil
         backChannelOpened()
     }
 

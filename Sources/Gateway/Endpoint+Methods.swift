@@ -254,13 +254,14 @@ extension SandboxHome {
         if let busy = backend.busy(link) { return busy }
         if call.session?.mayBeAsked == true { call.subject = Backend.subject(request.borrowed, request.body) }
         guard backend.phase != .ready || !link.isServing else {
+            if backend.mirrorOpening != nil, !call.isModern { return hold(call, request, route) }
             if link.era == .modern || call.isModern { bridge(call, request, route, link) }
             if backend.mayAnswerWithTask(call, link) {
                 backend.prepareTask(call, link, request.body, request.borrowed, route.target) {
                     HeldRequest(request, route)
                 }
             }
-            if backend.isLeased(call, by: link) { return lease(call, request, route) }
+            if backend.isLeased(call, by: link) { return hold(call, request, route) }
             let link = backend.sessions.isEmpty ? link : backend.session(for: call, link)
             call.incarnation = link.incarnation
             guard let id = state.calls.insert(call) else {
@@ -294,8 +295,8 @@ extension SandboxHome {
         }
     }
 
-    /// The call gets a process that may ask its client.
-    @inline(never) private func lease(
+    /// The call gets a process or connection that may ask its client, which may have to be opened.
+    @inline(never) private func hold(
         _ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route
     ) -> CallFailure? {
         let (backend, isModern) = (call.backend, call.isModern)
@@ -305,7 +306,11 @@ extension SandboxHome {
             return backend.unavailable("Too many calls in flight.")
         }
         state.note(request.inbound.exchange, call: id, cancelsOnLeave: isModern)
-        backend.place(id, declared)
+        if backend.mirrorOpening != nil, !isModern {
+            backend.dispatch(id)
+        } else {
+            backend.place(id, declared)
+        }
         return nil
     }
 }

@@ -71,10 +71,23 @@ extension RemoteLink {
     /// One message, of a body or of an event.
     func received(_ message: UnsafeRawBufferPointer, _ exchange: Int) {
         guard !isStopped else { return }
-        guard let envelope = try? Envelope.scan(message) else {
-            backend.state.counters.stdoutNoise &+= 1
-            return
+        guard let envelope = try? Envelope.scan(message) else { return receivedLines(message, exchange) }
+        took(envelope, message, exchange)
+    }
+
+    /// Some stream a message a line under the name of JSON, the conformance suite's own server among them.
+    private func receivedLines(_ body: UnsafeRawBufferPointer, _ exchange: Int) {
+        for line in body.split(separator: 0x0A) {
+            let message = UnsafeRawBufferPointer(rebasing: line)
+            if let envelope = try? Envelope.scan(message) {
+                took(envelope, message, exchange)
+            } else {
+                backend.state.counters.stdoutNoise &+= 1
+            }
         }
+    }
+
+    private func took(_ envelope: Envelope, _ message: UnsafeRawBufferPointer, _ exchange: Int) {
         let (disposition, actions) = client.message(exchange, envelope, message, now: loop.now)
         if case .deliver(let call) = disposition { deliver(call, exchange, envelope, message) }
         if !actions.isEmpty { perform(actions) }

@@ -3,9 +3,10 @@
 # make build    release build: .build/release/mcp-gateway
 # make bench    what a call costs, against the least possible and nginx
 # make soak     an hour of mixed load: memory, descriptors and processes must be flat
+# make fuzz     ten minutes of guided fuzzing of every parser
 # make lint     check the format;  make format  mend it
 # make clean    remove everything that was built
-.PHONY: run test build bench soak lint format clean
+.PHONY: run test build bench soak fuzz lint format clean
 .DEFAULT_GOAL := build
 
 # The Swift runtime is linked in: the program runs on machines without a toolchain. The manifest is read anew so
@@ -32,6 +33,10 @@ soak:
 	@.ci/packages build run bench
 	@$(MAKE) --no-print-directory build
 	@Benchmarks/soak
+
+fuzz:
+	@.ci/packages build
+	@.ci/fuzz
 
 lint:
 	@.ci/swift format lint --strict --parallel -r Sources Tests Package.swift

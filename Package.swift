@@ -83,3 +83,11 @@ let package = Package(
         .testTarget(name: "GatewayTests", dependencies: ["Gateway", "MCP", "Wire", "System", "Catalog"]),
     ]
 )
+
+// `make fuzz` alone: its main is libFuzzer's.
+if Context.environment["MCP_GATEWAY_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Wire", "MCP", "System"], path: "Tests/Fuzz", exclude: ["seeds"],
+            swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])]))
+}

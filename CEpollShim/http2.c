@@ -38,8 +38,9 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
                     const uint8_t *value, size_t value_count, uint8_t flags, void *user) {
     (void)session, (void)flags;
     struct ce_http2 *self = user;
-    self->callbacks->field(self->owner, (uint32_t)frame->hd.stream_id, name, name_count, value, value_count);
-    return 0;
+    int wish =
+        self->callbacks->field(self->owner, (uint32_t)frame->hd.stream_id, name, name_count, value, value_count);
+    return wish == CE_HTTP2_GO_ON ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 // Without this, later versions of nghttp2 drop a field with illegal bytes and serve the request.

@@ -18,7 +18,8 @@ enum {
 /// What a callback wants to happen.
 enum {
     CE_HTTP2_GO_ON = 0,
-    /// Of `fields_begin`: the fields are dropped. The owner has reset the stream.
+    /// Of `fields_begin` and `field`: the further fields are dropped, unlooked at. The owner ends the stream or the
+    /// connection.
     CE_HTTP2_DROP = 1,
     /// Of `send_body`: ce_http2_next returns 0 after this frame.
     CE_HTTP2_PAUSE = 2,
@@ -40,8 +41,8 @@ struct ce_http2_callbacks {
     /// A field section begins: of a request, or `is_trailer`.
     int (*fields_begin)(void *owner, uint32_t stream, int is_trailer);
     /// One field that is valid by RFC 9113 §8.2.
-    void (*field)(void *owner, uint32_t stream, const uint8_t *name, size_t name_count, const uint8_t *value,
-                  size_t value_count);
+    int (*field)(void *owner, uint32_t stream, const uint8_t *name, size_t name_count, const uint8_t *value,
+                 size_t value_count);
     /// A whole valid frame was received.
     void (*frame)(void *owner, uint32_t stream, uint8_t type, uint8_t flags);
     /// Bytes of a DATA frame, without padding.

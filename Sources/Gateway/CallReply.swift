@@ -23,6 +23,9 @@ extension LoopState {
     func reply(
         _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer, server: Era
     ) {
+        if line.count >= Limits.lentLineBytes, let failure = tooMuchUnread(call) {
+            return reply(call, failure: failure)
+        }
         if call.kind == .rest { return replyREST(call, envelope.pointee, line, server) }
         if call.isModern, call.bridged != nil, let asked = urlRequired(call, envelope.pointee, line) {
             return reply(call, result: asked)
@@ -41,6 +44,18 @@ extension LoopState {
                 send(call, error)
             }
         }
+    }
+
+    /// What is told instead of a long answer while too many wait.
+    private func tooMuchUnread(_ call: Call) -> CallFailure? {
+        guard call.backend.home.outgoing.count > Limits.outgoingBytes else { return nil }
+        let limit = Limits.outgoingBytes
+        return CallFailure(
+            rest: .rateLimit, code: RPCCode.internalError,
+            message:
+                "Clients of this sandbox do not read their answers: more than \(limit) bytes wait. The call was made; "
+                + "its answer is dropped.",
+            details: ["server": .string(call.backend.plan.name), "limitBytes": .integer(limit)])
     }
 
     func reply(_ call: Call, failure: CallFailure) {

@@ -109,7 +109,7 @@ final class ChildOutput: Source {
             take(partial.bytes)
             return partial.removeAll()
         }
-        state.loop.pool.lending(partial.take()) { take($0) }
+        state.loop.pool.lending(partial.take(tally: link.backend.home.outgoing)) { take($0) }
     }
 }
 

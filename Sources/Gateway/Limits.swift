@@ -23,6 +23,9 @@ public enum Limits {
 
     /// Bytes of one line from a child: larger results answer with an error, for that call alone.
     public static let childLineBytes = 32 * 1024 * 1024
+    /// Bytes of long answers of one sandbox that may wait for clients which do not read them; a further one is answered
+    /// with an error. A few of the longest lines, so that a sandbox cannot fill the memory of all.
+    public static let outgoingBytes = 4 * childLineBytes
     /// Bytes from which on a line leaves by reference to its own memory: below, to copy it costs less.
     public static let lentLineBytes = 64 * 1024
     /// Bytes that may wait for a child which does not read its input, or that a remote server has not answered; more

@@ -226,6 +226,12 @@ final class LoopState: TimerTarget {
         collectOwned(write).withBytes { Array($0) }
     }
 
+    /// Of a sandbox whose processes and files are gone.
+    func removeHome(_ key: SandboxKey) {
+        homes[key]?.dissolve()
+        homes[key] = nil
+    }
+
     // MARK: Shutdown
 
     /// Stops every server of this loop.
@@ -233,7 +239,7 @@ final class LoopState: TimerTarget {
         for home in homes.values {
             let (shared, index, key, id) = (shared, loop.index, home.key, home.id)
             home.close {
-                shared.workshop.removeSandbox(id) { shared.post(index) { $0.homes[key] = nil } }
+                shared.workshop.removeSandbox(id) { shared.post(index) { $0.removeHome(key) } }
             }
         }
     }

@@ -41,7 +41,7 @@ struct Plane: DataPlane {
                 // Its files go on a thread that may wait for the disk.
                 shared.workshop.removeSandbox(id) {
                     shared.post(loop) { state in
-                        state.homes[key] = nil
+                        state.removeHome(key)
                         done()
                     }
                 }

@@ -35,6 +35,8 @@ final class SandboxHome: TimerTarget {
     var subscribings: [Subscribing] = []
     /// Bytes of events that sessions keep for clients that come back.
     var replayBytes = 0
+    /// Bytes of long answers that wait for clients to read them.
+    let outgoing = Tally()
     /// Seals what clients carry from one request to the next.
     let seal: StateSeal
     var parking: Parking
@@ -231,6 +233,19 @@ final class SandboxHome: TimerTarget {
         let remaining = Countdown(backends.count + leaving.count, done)
         for backend in backends + leaving { backend.stop { remaining.step() } }
         remaining.step()
+    }
+
+    /// Nothing runs any more, and nobody finds the sandbox: what is in it and refers to it is let go of, since objects
+    /// that refer to one another would never be freed.
+    func dissolve() {
+        backends = []
+        leaving = []
+        streams = []
+        oldSessions = [:]
+        audiences = [:]
+        subscribings = []
+        state.loop.cancel(changesTimer)
+        state.loop.cancel(bridgeTimer)
     }
 
     /// Open streams end gracefully; their clients come back or learn that the sandbox is gone.

@@ -122,9 +122,9 @@ import Glibc
         capacity = 0
     }
 
-    /// Hands the bytes over with their memory, without a copy; the queue is empty after.
-    public mutating func take() -> OwnedBytes {
-        let taken = OwnedBytes(adopting: memory, start: start, count: count)
+    /// Hands the bytes over with their memory, without a copy; the queue is empty after. `tally` counts them.
+    public mutating func take(tally: Tally? = nil) -> OwnedBytes {
+        let taken = OwnedBytes(adopting: memory, start: start, count: count, tally: tally)
         memory = nil
         start = 0
         end = 0

@@ -180,7 +180,8 @@ public struct Outbox: ~Copyable {
 
     public mutating func removeAll() { sent(count) }
 
-    /// Everything in one piece, which then leaves the outbox. Copied unless it is one reference in whole.
+    /// Everything in one piece, which then leaves the outbox. Copied unless it is one reference in whole; a tally that
+    /// counts a part of it counts the copy.
     public mutating func takeAll() -> OwnedBytes {
         if let only = first, only.pointee.next == nil, let owner = only.pointee.owner {
             let whole = owner.takeUnretainedValue()
@@ -190,6 +191,7 @@ public struct Outbox: ~Copyable {
             }
         }
         let total = count
+        var tally: Tally?
         let memory = total > 0 ? Heap.allocate(total) : nil
         if let memory {
             var at = 0
@@ -197,11 +199,12 @@ public struct Outbox: ~Copyable {
             while let this = segment {
                 let piece = this.pointee
                 memcpy(memory + at, piece.base + piece.start, piece.end - piece.start)
+                if let owner = piece.owner { tally = tally ?? owner._withUnsafeGuaranteedRef { $0.tally } }
                 at += piece.end - piece.start
                 segment = piece.next
             }
         }
         removeAll()
-        return OwnedBytes(adopting: memory, start: 0, count: total)
+        return OwnedBytes(adopting: memory, start: 0, count: total, tally: tally)
     }
 }

@@ -7,16 +7,24 @@ public final class OwnedBytes: @unchecked Sendable {
     @usableFromInline let memory: UnsafeMutableRawPointer?
     @usableFromInline let start: Int
     public let count: Int
+    /// Counts these bytes as long as they are alive.
+    @usableFromInline let tally: Tally?
 
     /// Takes over malloc'd `memory` whose valid bytes are `start..<start + count`.
-    @usableFromInline init(adopting memory: UnsafeMutableRawPointer?, start: Int, count: Int) {
+    @usableFromInline init(
+        adopting memory: UnsafeMutableRawPointer?, start: Int, count: Int, tally: Tally? = nil
+    ) {
         self.memory = memory
         self.start = start
         self.count = count
+        self.tally = tally
+        tally?.add(count)
     }
 
-    public convenience init(copying bytes: UnsafeRawBufferPointer) {
-        self.init(joining: bytes, UnsafeRawBufferPointer(start: nil, count: 0))
+    public convenience init(copying bytes: UnsafeRawBufferPointer, tally: Tally? = nil) {
+        let memory = bytes.count > 0 ? Heap.allocate(bytes.count) : nil
+        if let memory { Heap.copy(bytes, to: memory) }
+        self.init(adopting: memory, start: 0, count: bytes.count, tally: tally)
     }
 
     /// Both pieces in one allocation, such as a head and its body.
@@ -51,7 +59,10 @@ public final class OwnedBytes: @unchecked Sendable {
 
     @inlinable public var isEmpty: Bool { count == 0 }
 
-    deinit { free(memory) }
+    deinit {
+        tally?.subtract(count)
+        free(memory)
+    }
 }
 
 /// malloc(3) as this module uses it.

@@ -71,12 +71,18 @@ extension RemoteLink {
     /// One message, of a body or of an event.
     func received(_ message: UnsafeRawBufferPointer, _ exchange: Int) {
         guard !isStopped else { return }
-        guard let envelope = try? Envelope.scan(message) else { return receivedLines(message, exchange) }
+        guard message.count >= Limits.lentLineBytes else { return read(message, exchange) }
+        let owned = OwnedBytes(copying: message, tally: backend.home.outgoing)
+        loop.pool.lending(owned) { read($0, exchange) }
+    }
+
+    private func read(_ message: UnsafeRawBufferPointer, _ exchange: Int) {
+        guard let envelope = try? Envelope.scan(message) else { return readLines(message, exchange) }
         took(envelope, message, exchange)
     }
 
     /// Some stream a message a line under the name of JSON, the conformance suite's own server among them.
-    private func receivedLines(_ body: UnsafeRawBufferPointer, _ exchange: Int) {
+    private func readLines(_ body: UnsafeRawBufferPointer, _ exchange: Int) {
         for line in body.split(separator: 0x0A) {
             let message = UnsafeRawBufferPointer(rebasing: line)
             if let envelope = try? Envelope.scan(message) {

@@ -18,9 +18,11 @@ enum HTTP2Callbacks {
             return Int32(isServed ? CE_HTTP2_GO_ON : CE_HTTP2_DROP)
         }
         table.field = { owner, _, name, nameCount, value, valueCount in
-            session(owner)?.assembly.add(
+            guard let session = session(owner) else { return Int32(CE_HTTP2_DROP) }
+            let goesOn = session.received(
                 UnsafeRawBufferPointer(start: name, count: nameCount),
                 UnsafeRawBufferPointer(start: value, count: valueCount))
+            return Int32(goesOn ? CE_HTTP2_GO_ON : CE_HTTP2_DROP)
         }
         table.frame = { owner, stream, type, flags in session(owner)?.received(type, flags: flags, stream) }
         table.data = { owner, stream, bytes, count in

@@ -7,6 +7,8 @@ public enum HTTP2Limits {
     /// Bytes of a decoded field section by RFC 9113 §6.5.2: names, values and 32 for each line. The same as
     /// for an HTTP/1.1 head; more is answered with 431.
     public static let fieldSectionBytesMax = WireLimits.headBytesMax
+    /// The same, from which on it is an attack and ends the connection: a client was told the number above.
+    public static let hostileSectionBytes = 4 * fieldSectionBytesMax
     /// Bytes that may be in flight to one stream before it is read (RFC 9113 §6.9.2, the initial value).
     public static let streamWindowBytes = 65_535
     /// Bytes that may be in flight to all streams of a connection. Given back at once: what bounds memory is

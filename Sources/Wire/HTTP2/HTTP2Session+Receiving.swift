@@ -99,6 +99,15 @@ extension HTTP2Session {
         return true
     }
 
+    /// One field; false when the rest of its section is not to be looked at. To check them is the dear part of an
+    /// HPACK bomb, in which each byte is a field of kilobytes.
+    func received(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
+        assembly.add(name, value)
+        guard assembly.isHostile else { return true }
+        doom = .enhanceYourCalm
+        return false
+    }
+
     /// A whole frame that nghttp2 found valid.
     func received(_ type: UInt8, flags: UInt8, _ id: UInt32) {
         switch type {

@@ -47,6 +47,8 @@ struct HeadAssembly: ~Copyable {
         sectionBytes > HTTP2Limits.fieldSectionBytesMax || lineCount > WireLimits.fieldLinesMax
     }
 
+    var isHostile: Bool { sectionBytes > HTTP2Limits.hostileSectionBytes }
+
     mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         sectionBytes += name.count + value.count + 32
         lineCount += 1

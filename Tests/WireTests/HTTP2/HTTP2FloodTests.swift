@@ -164,14 +164,27 @@ private let enhanceYourCalm: UInt32 = 11
         }
     }
 
-    @Test("an HPACK bomb is decoded to the limit and answered with 431")
+    /// One entry of 4000 bytes, then a byte for each further copy.
+    private func bomb(copies: Int) -> [UInt8] {
+        let entry = [0x40] + Block.string("a") + Block.string(String(repeating: "b", count: 3900))
+        return Block.get + entry + [UInt8](repeating: 0x80 | 62, count: copies)
+    }
+
+    @Test("fields over the limit are answered with 431, however few bytes they came in")
+    func largeSection() {
+        let peer = HTTP2Peer.ready()
+        for i in 0..<10 { peer.send(.headers(UInt32(2 * i + 1), bomb(copies: 10))) }
+        for i in 0..<10 { #expect(peer.status(UInt32(2 * i + 1)) == ":status: 431") }
+        #expect(peer.goaway == nil)
+        #expect(peer.requests.isEmpty)
+    }
+
+    @Test("an HPACK bomb ends the connection when it is decoded to four times the limit")
     func hpackBomb() {
         let peer = HTTP2Peer.ready()
-        // One entry of 4000 bytes, then a byte for each further copy.
-        let entry = [0x40] + Block.string("a") + Block.string(String(repeating: "b", count: 3900))
-        let bomb = Block.get + entry + [UInt8](repeating: 0x80 | 62, count: 10_000)
-        for i in 0..<10 { peer.send(.headers(UInt32(2 * i + 1), bomb)) }
-        for i in 0..<10 { #expect(peer.status(UInt32(2 * i + 1)) == ":status: 431") }
+        peer.send(.headers(1, bomb(copies: 10_000)))
+        #expect(peer.goaway == enhanceYourCalm)
+        #expect(peer.session.isFinished)
         #expect(peer.requests.isEmpty)
     }
 

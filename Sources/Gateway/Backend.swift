@@ -356,7 +356,8 @@ final class Backend: TimerTarget {
     /// things. A second process is not free: it is for `era: mirror`, and for a server that asks in the older era's way.
     func startMirror() {
         let isWanted =
-            plan.options.era == .mirror || plan.options.era == .auto && (isRemote || leases.isInteractive)
+            plan.options.era == .mirror
+            || plan.options.era == .auto && (isRemote && home.hasSessions || leases.isInteractive)
         guard isWanted, main?.era == .modern, mirror == nil, !hasNoMirror else { return }
         if case .remote(let endpoint) = plan.source {
             guard let link = try? RemoteLink(endpoint, .serve(.legacy), .mirror, of: self) else { return }

@@ -70,8 +70,13 @@ extension Backend {
                 call.bridged = bridged(call, body, envelope, by: link) { held }
             }
         }
-        if mayAnswerWithTask(call, link) {
-            held.with { prepareTask(call, link, $0, $1, $2) { held } }
+        if link.runsTasks {
+            var refusal: CallFailure?
+            held.with { refusal = prepareTask(call, link, $0, $1, $2) { held } }
+            if let refusal {
+                _ = state.calls.remove(id)
+                return state.reply(call, failure: refusal)
+            }
         }
         if isLeased(call, by: link) {
             place(id, declared(call))
@@ -105,22 +110,44 @@ extension Backend {
         return BridgedCall.repeatable(session, request())
     }
 
-    /// Whether the answer to a call may be a task, or the demand to be asked for one.
-    func mayAnswerWithTask(_ call: Call, _ link: ServerLink) -> Bool {
-        guard call.kind == .call || call.kind == .rest else { return false }
-        return link.era == .legacy ? !taskTools.isEmpty : link.profile?.offers.contains(.tasks) == true
-    }
-
+    /// What the call is to a server that has tasks: its client's, the gateway's to look after, or neither. Returns why
+    /// it can be none of them.
     func prepareTask(
         _ call: Call, _ link: ServerLink, _ body: UnsafeRawBufferPointer, _ envelope: UnsafePointer<Envelope>,
         _ target: SouthTarget, _ request: () -> HeldRequest
-    ) {
-        guard link.era == .legacy else { return call.task = TaskCall(.unaware, request()) }
-        guard link.profile?.offers.contains(.tasks) == true,
-            let range = RequestRewriter.targetRange(envelope, .toolsCall, body),
-            let name = target.name(of: range.of(body)), taskTools.contains(name)
-        else { return }
-        call.task = TaskCall(.asked, nil)
+    ) -> CallFailure? {
+        guard call.kind == .call || call.kind == .rest else { return nil }
+        let wish = JSONMembers.value("task", in: envelope.pointee.params.of(body))
+        if wish != nil, !call.isModern, link.era == .modern || call.session == nil { return notAsTask }
+        if link.era == .modern {
+            let follows =
+                call.isModern
+                && ClientCapabilities.followsTasks(object: envelope.pointee.metaClientCapabilities.of(body))
+            call.task = follows ? TaskCall(.offered, nil) : TaskCall(.unaware, request())
+            return nil
+        }
+        let range = RequestRewriter.targetRange(envelope, .toolsCall, body)
+        let support = range.flatMap { target.name(of: $0.of(body)) }.flatMap { taskTools[$0] }
+        guard let wish else {
+            if support == .required { call.task = TaskCall(.asked, nil) }
+            return nil
+        }
+        guard support != nil, let session = call.session, session.revision >= .v2025_11_25 else {
+            return notAsTask
+        }
+        guard JSONKind(wish) == .object else {
+            return CallFailure(
+                rest: .invalidArgument, code: RPCCode.invalidParams, message: "params.task must be an object")
+        }
+        call.task = TaskCall(.offered, nil)
+        return nil
+    }
+
+    /// Tools §Tool-Level Negotiation (2025-11-25).
+    private var notAsTask: CallFailure {
+        CallFailure(
+            rest: .invalidArgument, code: RPCCode.methodNotFound,
+            message: "This tool cannot be called as a task here: make the call again without params.task.")
     }
 
     /// Whether the call goes to a process of its own.
@@ -158,9 +185,11 @@ extension Backend {
         call.session?.capabilities ?? call.bridged?.capabilities ?? []
     }
 
-    /// Whether the call's answer may tell that its server could not ask.
+    /// Whether there is more to do with the call's answer than to pass it on: it may tell that its server could not
+    /// ask, or say what the client does not know.
     func mayMiss(_ call: Call) -> Bool {
-        (call.bridged != nil || call.session?.mayBeAsked == true) && !leases.hasAsked
+        guard let session = call.session else { return call.bridged != nil && !leases.hasAsked }
+        return session.isOld || session.mayBeAsked && !leases.hasAsked
     }
 
     /// The server will not be ready soon: whoever waits for it is told.
@@ -231,6 +260,7 @@ extension Backend {
 
     /// A call that has left the table ends without an answer of its server.
     func fail(_ id: CallID, _ call: Call, _ failure: CallFailure) {
+        if case .taskLook(let look) = call.kind { return home.lookFailed(look) }
         home.forgetRounds(call)
         _ = call.session?.pushes.withdraw(call: id.value)
         if call.isParked { return home.parkedLost(id, call, failure) }

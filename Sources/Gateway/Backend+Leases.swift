@@ -3,6 +3,15 @@ import Reactor
 import System
 import Wire
 
+/// What follows when a server could not ask the client of a call.
+enum MissedClient {
+    case nothing
+    /// The call is made again: the answer is not its last word.
+    case madeAgain
+    /// What the client is told in place of an answer that would blame it.
+    case refused(RPCFailure)
+}
+
 /// Processes that may ask their clients: each works on one call at a time, so that what it asks is that call's.
 extension Backend {
     /// Finds a process for a call that waits with its request.
@@ -93,15 +102,30 @@ extension Backend {
     }
 
     /// Tools of some SDKs fail with a sentence when their client has not declared what they need, or when they ask
-    /// in the older era's way during a request of the newer. True when the call will be made again, and the answer
-    /// is not its last word.
+    /// in the older era's way during a request of the newer.
     func watchForMissedClient(
         _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
+    ) -> MissedClient {
+        guard !leases.hasAsked || era == .modern, era == .legacy || !call.isModern else { return .nothing }
+        let declared = declared(call)
+        guard !leases.wanted(declared).isEmpty else { return .nothing }
+        // A remote server has been told what the call's client has.
+        if era == .legacy, leases.learns, main is ChildLink,
+            leases.isDemanded(by: envelope, line, of: declared)
+        {
+            learnAsking()
+            return .refused(
+                .serverFailed(
+                    "the server \(plan.name) has refused the call, as its process had not been told what the client can "
+                        + "do; from now on it is: make the call again"))
+        }
+        return watchForWords(call, envelope, line, of: era) ? .madeAgain : .nothing
+    }
+
+    private func watchForWords(
+        _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
     ) -> Bool {
-        guard !leases.hasAsked || era == .modern, call.kind == .call, era == .legacy || !call.isModern
-        else { return false }
-        let declared = call.session?.capabilities ?? call.bridged?.capabilities ?? []
-        guard !leases.wanted(declared).isEmpty else { return false }
+        guard call.kind == .call else { return false }
         let said = envelope.kind == .failure ? envelope.error.of(line) : envelope.result.of(line)
         guard envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#) else {
             return false

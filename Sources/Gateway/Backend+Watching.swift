@@ -51,7 +51,8 @@ extension Backend {
         else {
             return
         }
-        home.resourceUpdated(JSONText.string(text), of: self)
+        let uri = JSONText.string(text)
+        if TaskKey(uri) == nil { home.resourceUpdated(uri, of: self) }
     }
 
     /// Notifications may have been missed.
@@ -64,6 +65,6 @@ extension Backend {
     }
 
     func resourcesMayHaveChanged() {
-        for uri in watched { home.resourceUpdated(uri, of: self) }
+        for uri in watched where TaskKey(uri) == nil { home.resourceUpdated(uri, of: self) }
     }
 }

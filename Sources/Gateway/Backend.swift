@@ -62,10 +62,12 @@ final class Backend: TimerTarget {
     var backChannelCalls: [BackChannelCall] = []
     /// What of it has asked its client, by `Call.subject`.
     var askers: Set<Int> = []
-    /// Tools that can be called as a task only, by the server's names (2025-11-25).
-    private(set) var taskTools: Set<String> = []
     /// Which arguments of its tools go into headers (2026-07-28).
     private(set) var mirrors = MirrorTable()
+    /// Tools that can be called as tasks, by the server's names (2025-11-25).
+    private(set) var taskTools: [String: TaskSupport] = [:]
+    /// What its main link said when it served last.
+    private var lastOffers: (era: Era, offers: ChildProfile.Offers)?
     /// URIs that clients watch, as the server has them.
     var watched: Set<String> = []
     /// Made for version 1 of the Python SDK, as its first start has shown.
@@ -263,8 +265,15 @@ final class Backend: TimerTarget {
         readLists()
     }
 
+    /// What clients of `era` can run at it as tasks; what it said last, while it is away.
+    func taskOffer(_ era: Era) -> TaskOffer {
+        guard let (spoken, offers) = lastOffers, spoken == era, offers.contains(.tasks) else { return .none }
+        return .running(isCancellable: offers.contains(.taskCancellation))
+    }
+
     /// Reads every list anew; then the server is ready.
     func readLists() {
+        lastOffers = main?.profile.map { (main?.era ?? .legacy, $0.offers) }
         hasLists = false
         lists.restart()
         refreshNext(after: nil)
@@ -294,7 +303,8 @@ final class Backend: TimerTarget {
         case .open(let question): (link as? ChildLink)?.opened(question, envelope, line)
         case .list(let list): if link === main { listed(list, envelope, line) }
         case .task(let question, let call): link.taskAnswered(question, of: call, envelope, line)
-        case .call, .get, .read, .complete, .rest, .level, .watch: return
+        case .taskLook(let look): home.looked(look, envelope, line)
+        case .call, .get, .read, .complete, .rest, .level, .watch, .ofTask: return
         }
     }
 
@@ -318,7 +328,7 @@ final class Backend: TimerTarget {
 
     private func listSettled(_ kind: ListKind) {
         if kind == .tools {
-            taskTools = lists[.tools]?.taskTools ?? []
+            taskTools = lists[.tools]?.taskTools ?? [:]
             mirrors = lists[.tools].map { MirrorTable($0) } ?? MirrorTable()
         }
         if phase == .ready { return home.listsChanged(kind) }
@@ -417,6 +427,7 @@ final class Backend: TimerTarget {
             if let south = state.calls[call] { link(south.incarnation)?.taskFailed(question, of: call) }
             return
         }
+        if case .taskLook(let look) = kind { return home.lookFailed(look) }
         guard case .list(let list) = kind, main?.isServing == true else { return }
         lists.abandon(list)
         // A server that is away has told why, and is asked for everything when it is back.

@@ -21,7 +21,8 @@ struct CallFailure {
 extension LoopState {
     /// The child's answer to `call`, which has been taken from the table.
     func reply(
-        _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer, server: Era
+        _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer, server: Era,
+        mayBeTask: Bool = false
     ) {
         if line.count >= Limits.lentLineBytes, let failure = tooMuchUnread(call) {
             return reply(call, failure: failure)
@@ -35,7 +36,8 @@ extension LoopState {
                 let response = try ResponseRewriter.rewrite(
                     line, envelope,
                     for: ResponseRewriter.Call(
-                        id: id, method: call.kind.method, isModern: call.isModern, server: server))
+                        id: id, method: call.kind.method, isModern: call.isModern, server: server,
+                        mayBeTask: mayBeTask))
                 send(call, status: response.httpStatus, count: response.body.count) {
                     response.body.write(into: &$0)
                 }
@@ -180,8 +182,14 @@ extension LoopState {
 
     /// `notifications/progress` of a child: the client that gave the token gets it back on its own stream.
     func progress(_ id: CallID, _ backend: Backend, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard let call = calls[id], call.backend === backend, !call.token.isEmpty else { return }
-        if call.isParked { return backend.home.parkedProgress(id, envelope, line) }
+        guard let call = calls[id] else { return backend.home.taskProgress(id, envelope, line) }
+        guard call.backend === backend, !call.token.isEmpty else { return }
+        if let task = call.task, task.isDriven, !task.progress.isNews(line) { return }
+        pass(progress: id, call, envelope, line)
+    }
+
+    func pass(progress id: CallID, _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
+        if call.isParked { return call.backend.home.parkedProgress(id, envelope, line) }
         if let bridged = call.bridged, bridged.request != nil, !bridged.isNews(line) { return }
         sendProgress(id, envelope, line)
     }
@@ -378,7 +386,8 @@ extension Call.Kind {
         case .open(.discover): .discover
         case .list(let kind): kind.method
         case .level: .setLevel
-        case .task(let question, _): question.method
+        case .task(let question, _), .ofTask(let question): question.method
+        case .taskLook: .tasksGet
         case .watch: .subscribe
         }
     }

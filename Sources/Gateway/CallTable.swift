@@ -69,6 +69,10 @@ final class Call {
         case level
         /// About the task of a client's call.
         case task(TaskDriver.Question, of: CallID)
+        /// How a task goes that is to be listed.
+        case taskLook(TaskLook)
+        /// Asked by a client about a task that it follows itself.
+        case ofTask(TaskDriver.Question)
         case watch
     }
 

@@ -170,11 +170,11 @@ final class ChildLink: ServerLink, TimerTarget {
             if let level = call.logLevel { wantLogs(level) }
             RequestRewriter.write(
                 body, envelope, method: method, id: number, target: target, dropsEnvelope: call.isModern,
-                adding: call.task == nil ? "" : TaskDriver.request, into: &child.input.outbox)
+                adding: call.task?.stage == .asked ? TaskDriver.request : "", into: &child.input.outbox)
         } else if call.isModern {
             ModernRewriter.relay(
                 body, envelope.pointee, method: method, id: number, target: target,
-                declaresTasks: call.task?.stage == .declared,
+                declaresTasks: call.task?.isDeclared == true,
                 dropsLogLevel: call.logLevel != nil && !admitsLogs(id, call), into: &child.input.outbox)
             child.input.outbox.append(byte: 10)
         } else {
@@ -254,9 +254,11 @@ final class ChildLink: ServerLink, TimerTarget {
         let served = isServing
         isServing = false
         hearing.end()
+        backend.home.relayedTasks.ended(server: backend.index, process: incarnation)
         doubts.removeAll()
         ghosts = [:]
         hasAsked = false
+        namesTasks = false
         state.counters.childExits &+= 1
         state.counters.childrenAlive &-= 1
         ended.close()

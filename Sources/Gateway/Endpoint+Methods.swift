@@ -31,7 +31,8 @@ extension SandboxHome {
         switch method {
         case .discover:
             respond(request, .ok) {
-                state.shared.answers.discover(id: request.rawID, subscribes: mayWatch, into: &$0)
+                state.shared.answers.discover(
+                    id: request.rawID, subscribes: mayWatch, tasks: taskOffer(.modern), into: &$0)
             }
         case .listen: listen(request)
         default: common(request, method, nil)
@@ -41,14 +42,19 @@ extension SandboxHome {
     private func common(_ request: NorthRequest, _ method: MethodName, _ session: Session?) {
         let isModern = session == nil
         switch method {
-        case .toolsList: list(request, .tools, isModern)
-        case .promptsList: list(request, .prompts, isModern)
-        case .resourcesList: list(request, .resources, isModern)
-        case .templatesList: list(request, .templates, isModern)
+        case .toolsList: list(request, .tools, session)
+        case .promptsList: list(request, .prompts, session)
+        case .resourcesList: list(request, .resources, session)
+        case .templatesList: list(request, .templates, session)
         case .toolsCall: forward(request, .call, session)
         case .promptsGet: forward(request, .get, session)
         case .resourcesRead: forward(request, .read, session)
         case .complete: forward(request, .complete, session)
+        case .tasksGet: aboutTask(request, .status, session)
+        case .tasksResult: aboutTask(request, .result, session)
+        case .tasksUpdate: aboutTask(request, .update, session)
+        case .tasksCancel: aboutTask(request, .cancel, session)
+        case .tasksList: listTasks(request, session)
         default: unknownMethod(request, isModern: isModern)
         }
     }
@@ -124,8 +130,13 @@ extension SandboxHome {
 
     // MARK: From memory
 
-    private func list(_ request: NorthRequest, _ kind: ListKind, _ isModern: Bool) {
-        respond(request, .ok) { catalog.write(kind, isModern: isModern, id: request.rawID, into: &$0) }
+    private func list(_ request: NorthRequest, _ kind: ListKind, _ session: Session?) {
+        respond(request, .ok) { out in
+            guard let session else {
+                return catalog.write(kind, isModern: true, id: request.rawID, into: &out)
+            }
+            catalog.write(kind, for: session.revision, &olderLists, id: request.rawID, into: &out)
+        }
     }
 
     /// Answers with what `write` appends; its length is found by writing it once into a counter's place.
@@ -169,7 +180,7 @@ extension SandboxHome {
         }
     }
 
-    private func unknownMethod(_ request: NorthRequest, isModern: Bool) {
+    func unknownMethod(_ request: NorthRequest, isModern: Bool) {
         fail(request, .methodNotFound(request.envelope.method.of(request.body), isModern: isModern))
     }
 
@@ -256,11 +267,7 @@ extension SandboxHome {
         guard backend.phase != .ready || !link.isServing else {
             if backend.mirrorOpening != nil, !call.isModern { return hold(call, request, route) }
             if link.era == .modern || call.isModern { bridge(call, request, route, link) }
-            if backend.mayAnswerWithTask(call, link) {
-                backend.prepareTask(call, link, request.body, request.borrowed, route.target) {
-                    HeldRequest(request, route)
-                }
-            }
+            if link.runsTasks, let refusal = prepareTask(call, request, route, link) { return refusal }
             if backend.isLeased(call, by: link) { return hold(call, request, route) }
             let link = backend.sessions.isEmpty ? link : backend.session(for: call, link)
             call.incarnation = link.incarnation
@@ -291,6 +298,14 @@ extension SandboxHome {
         _ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route, _ link: ServerLink
     ) {
         call.bridged = call.backend.bridged(call, request.body, request.borrowed, by: link) {
+            HeldRequest(request, route)
+        }
+    }
+
+    @inline(never) private func prepareTask(
+        _ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route, _ link: ServerLink
+    ) -> CallFailure? {
+        call.backend.prepareTask(call, link, request.body, request.borrowed, route.target) {
             HeldRequest(request, route)
         }
     }

@@ -83,12 +83,12 @@ extension SandboxHome {
 
     // MARK: Sessions (2025-11-25 and earlier)
 
-    /// A session by its id. One that this process does not know but whose seal is this sandbox's comes back to
-    /// life: clients outlive a restart of the gateway.
+    /// A session by its id. One that was forgotten, as it was idle and had nothing to lose, comes back to life by its
+    /// seal.
     func find(_ id: UnsafeRawBufferPointer) -> Session? {
         if let session = sessions.find(id) { return session }
-        guard !sessions.hasEnded(id),
-            let opened = self.id.withRawUTF8({ SessionID(opening: id, key: sessionKey, sandbox: $0) })
+        guard let opened = self.id.withRawUTF8({ SessionID(opening: id, key: sessionKey, sandbox: $0) }),
+            sessions.mayReturn(id, opened)
         else { return nil }
         let session = Session(
             id: Array(id), revision: opened.revision, capabilities: opened.capabilities,
@@ -102,7 +102,31 @@ extension SandboxHome {
             hasSessions = true
             for backend in backends where backend.isRemote { backend.startMirror() }
         }
-        if let evicted = sessions.insert(session) { leave(evicted.audience) }
+        if let evicted = sessions.insert(session) { forget(evicted) }
+    }
+
+    /// The session has left the table, not by its client's wish.
+    func forget(_ session: Session) {
+        let name = session.audience.name
+        let hasToLose =
+            session.logLevel != nil || session.pushes.count > 0 || watches.has(name)
+            || !relayedTasks.of(session: name).isEmpty
+        if hasToLose {
+            sessions.end(session)
+            endCalls(of: session)
+        }
+        leave(session.audience)
+    }
+
+    /// Nobody can answer what they may ask any more.
+    func endCalls(of session: Session) {
+        for id in state.calls.ids(where: { $0.session === session }) {
+            guard let call = state.calls[id] else { continue }
+            state.finishCancelled(id, reason: "\"the client's session has ended\"")
+            state.reply(
+                call,
+                failure: CallFailure(rest: .internal, code: -32800, message: "The session has ended."))
+        }
     }
 
     /// The rules that every legacy message but `initialize` is under (Streamable HTTP §Session Management).
@@ -141,7 +165,8 @@ extension SandboxHome {
         head.lines = Array("Mcp-Session-Id: ".utf8) + sealed + [13, 10]
         respond(request, head) {
             state.shared.answers.initialize(
-                id: request.rawID, revision: revision, subscribes: mayWatch, into: &$0)
+                id: request.rawID, revision: revision, subscribes: mayWatch, tasks: taskOffer(.legacy),
+                into: &$0)
         }
     }
 
@@ -152,6 +177,7 @@ extension SandboxHome {
         let session = inbound.value(.mcpSessionID).flatMap { find($0) }
         withSession(inbound, session, RoutingHeaders(), id: nil) { session in
             if let stream = session.stream { end(stream) }
+            endCalls(of: session)
             leave(session.audience)
             sessions.end(session)
             state.answer(inbound.exchange, AnswerHead(status: 200, contentType: nil), [])

@@ -66,7 +66,7 @@ final class Hearing: TimerTarget {
             perform(listen.tick(now: link.state.loop.now, random: Self.random()))
         } else {
             listen.stopped()
-            for uri in link.backend.watched.sorted() { subscribe(uri) }
+            for uri in link.backend.watched.sorted() where TaskKey(uri) == nil { subscribe(uri) }
             if hasBegun, link.isMain { link.backend.resourcesMayHaveChanged() }
         }
         hasBegun = true
@@ -89,13 +89,14 @@ final class Hearing: TimerTarget {
 
     func watch(_ uri: String) {
         guard let link else { return }
-        if link.era == .modern { want() } else { subscribe(uri) }
+        if link.era == .modern { want() } else if TaskKey(uri) == nil { subscribe(uri) }
     }
 
     func unwatch(_ uri: String) {
         guard let link else { return }
         let had = words.removeValue(forKey: uri)
         if link.era == .modern { return want() }
+        if TaskKey(uri) != nil { return }
         if case .refused? = had { return }
         _ = ask(.unsubscribe, uri)
     }
@@ -117,7 +118,12 @@ final class Hearing: TimerTarget {
             if offers.contains(.resources) { filter.lists.insert(.resources) }
         }
         for uri in link.backend.watched.sorted() {
-            if !offersSubscriptions {
+            if let task = TaskKey(uri) {
+                // Those of an earlier process are nobody's.
+                guard task.process == incarnation, link.runsTasks else { continue }
+                if case .refused? = words[uri] { continue }
+                filter.uris.append(uri)
+            } else if !offersSubscriptions {
                 settle(uri, .refused(Self.notOffered))
             } else if case .refused? = words[uri] {
                 continue
@@ -185,10 +191,13 @@ final class Hearing: TimerTarget {
         let number = Self.number(id)
         let uris = asked.removeValue(forKey: number) ?? []
         if !uris.isEmpty {
-            let granted = Set(ListenWish(object: honoured, urisMax: BridgeLimits.watchedMax).uris)
+            let wish = ListenWish(object: honoured, urisMax: BridgeLimits.watchedMax)
+            let (granted, tasks) = (Set(wish.uris), Set(wish.tasks))
             for uri in uris {
                 // Some normalise a URI without a path.
-                let isGranted = granted.contains(uri) || granted.contains(uri + "/")
+                let isGranted =
+                    TaskKey(uri).map { tasks.contains($0.id) }
+                    ?? (granted.contains(uri) || granted.contains(uri + "/"))
                 settle(uri, isGranted ? .agreed : .refused(Self.notOffered))
             }
         }
@@ -229,10 +238,13 @@ final class Hearing: TimerTarget {
             case .open(let number, let filter):
                 let id = Self.firstID + number
                 asked[number] = filter.uris
+                let tasks = filter.uris.compactMap { TaskKey($0)?.id }
+                let uris = filter.uris.filter { TaskKey($0) == nil }
                 link.openListen(id) {
                     ModernLine.listen(
-                        filter.lists, uris: filter.uris.map { Self.quoted($0) }, id: id,
-                        envelope: ServerLink.own, into: &$0)
+                        filter.lists, uris: uris.map { Self.quoted($0) },
+                        tasks: tasks.map { Self.quoted($0) }, id: id,
+                        envelope: tasks.isEmpty ? ServerLink.own : ServerLink.ownWithTasks, into: &$0)
                 }
             case .close(let number):
                 asked[number] = nil

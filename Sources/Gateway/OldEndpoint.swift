@@ -73,7 +73,8 @@ extension SandboxHome {
         streams.append(stream)
         respond(request, .ok) {
             state.shared.answers.initialize(
-                id: request.rawID, revision: revision, subscribes: mayWatch, into: &$0)
+                id: request.rawID, revision: revision, subscribes: mayWatch, tasks: taskOffer(.legacy),
+                into: &$0)
         }
     }
 
@@ -83,9 +84,7 @@ extension SandboxHome {
         oldSessions[old.id] = nil
         guard let session = old.session else { return }
         leave(session.audience)
-        for id in state.calls.ids(where: { $0.session === session }) {
-            state.finishCancelled(id, reason: "\"the client's session has ended\"")
-        }
+        endCalls(of: session)
     }
 
     /// Once a second: those that say nothing.

@@ -23,6 +23,7 @@ extension SandboxHome {
         audiences[audience.name] = nil
         untold.remove(audience.name)
         watches.leave(audience.name, now: state.loop.now)
+        relayedTasks.leave(session: audience.name)
     }
 
     // MARK: What has changed

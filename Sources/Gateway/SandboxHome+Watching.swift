@@ -55,6 +55,13 @@ extension SandboxHome {
             guard let place = place(of: uri) else { continue }
             _ = begin(place, subscribing)
         }
+        let declared = request.envelope.metaClientCapabilities.of(request.body)
+        if !wish.tasks.isEmpty, ClientCapabilities.followsTasks(object: declared) {
+            for task in wish.tasks {
+                guard let place = watchedTask(task) else { continue }
+                _ = begin(place, subscribing)
+            }
+        }
         wait(subscribing, milliseconds: BridgeLimits.listenWordMilliseconds)
     }
 
@@ -126,10 +133,12 @@ extension SandboxHome {
             }
         case .stream(let stream):
             guard stream.audience.stream === stream else { return }
-            let uris = places.map { Hearing.quoted($0.exposed) }
+            let uris = places.filter { !$0.isTask }.map { Hearing.quoted($0.exposed) }
+            let tasks = places.filter(\.isTask).map { Hearing.quoted($0.exposed) }
             state.sendEvent(stream.exchange) { out in
                 stream.subscription.withUnsafeBytes {
-                    ListChange.acknowledge(stream.audience.lists, uris: uris, subscription: $0, into: &out)
+                    ListChange.acknowledge(
+                        stream.audience.lists, uris: uris, tasks: tasks, subscription: $0, into: &out)
                 }
             }
             stream.hasBegun = true
@@ -156,6 +165,15 @@ struct WatchedPlace {
     let uri: String
     /// The client's.
     let exposed: String
+
+    var isTask: Bool { TaskKey(uri) != nil }
+
+    /// A task that a client of 2026-07-28 wants to hear of.
+    init(_ backend: Backend, task: TaskKey, as exposed: String) {
+        self.backend = backend
+        uri = task.text
+        self.exposed = exposed
+    }
 
     /// `name` is the raw JSON string of the client's URI.
     init(_ backend: Backend, _ name: UnsafeRawBufferPointer, _ target: SouthTarget) {

@@ -20,6 +20,8 @@ final class SandboxHome: TimerTarget {
     private(set) var options: GatewayOptions
     private(set) var backends: [Backend] = []
     private(set) var catalog: ListCatalog
+    /// The same as older revisions have it.
+    var olderLists = OlderLists()
     var sessions = SessionTable()
     /// Sessions of the transport of 2024-11-05 by their ids.
     var oldSessions: [[UInt8]: OldSession] = [:]
@@ -40,6 +42,11 @@ final class SandboxHome: TimerTarget {
     /// Seals what clients carry from one request to the next.
     let seal: StateSeal
     var parking: Parking
+    /// Tasks that clients follow themselves, and those who wait for a list of theirs.
+    let taskSeal: StateSeal
+    var relayedTasks = RelayedTasks()
+    var taskListings: [UInt64: TaskListing] = [:]
+    var taskListingNames: UInt64 = 0
     /// Calls that wait for their legacy clients to answer, by their names in `Rounds`.
     var asking: [UInt64: CallID] = [:]
     /// A client of the older era has been here.
@@ -65,6 +72,7 @@ final class SandboxHome: TimerTarget {
         sessionKey = specification.sessionKey
         seal = StateSeal(key: specification.sessionKey, sandbox: specification.id)
         parking = Parking(seal)
+        taskSeal = StateSeal(key: specification.sessionKey, sandbox: specification.id, purpose: "task")
         owner = specification.owner
         options = specification.options
         catalog = ListCatalog(servers: [], options: ListCatalog.Options(implementation: .gateway))
@@ -136,7 +144,10 @@ final class SandboxHome: TimerTarget {
 
     private func rebuildCatalog() {
         catalog = ListCatalog(
-            servers: backends.map { $0.lists.snapshot(name: $0.plan.name) }, options: listOptions)
+            servers: backends.map {
+                $0.lists.snapshot(name: $0.plan.name, runsTasks: $0.taskOffer(.legacy) != .none)
+            }, options: listOptions)
+        olderLists.removeAll()
     }
 
     private var listOptions: ListCatalog.Options {
@@ -262,7 +273,7 @@ final class SandboxHome: TimerTarget {
             stream.nextComment = now.advanced(milliseconds: Limits.keepAliveSeconds * 1000)
             state.sendComment(stream.exchange)
         }
-        for session in sessions.expire(now) { leave(session.audience) }
+        for session in sessions.expire(now) { forget(session) }
         if replayBytes > 0 { replayBytes = sessions.expireEvents(now) }
         tickWatches(now)
         tickOldSessions(now)

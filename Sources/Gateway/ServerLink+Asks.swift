@@ -21,7 +21,14 @@ extension ServerLink {
             }
         }
         if let call { return bring(ask, id, to: CallID(value: subject(call))) }
-        let candidates = (holder.map { [$0] } ?? clientCalls) + ghosts.keys
+        if let task = relayed(ask) {
+            namesTasks = true
+            guard let follower = follower(of: task) else {
+                return tell(.serverFailed("the client does not wait for the result of this task"), id)
+            }
+            return bring(ask, id, to: follower)
+        }
+        let candidates = (holder.map { [$0] } ?? clientCalls) + (namesTasks ? [] : followers) + ghosts.keys
         switch Attribution.of(leasedTo: nil, inFlight: candidates) {
         case .call(let call): bring(ask, id, to: CallID(value: call))
         case .unsolicited: answerUnsolicited(ask, id)
@@ -48,13 +55,35 @@ extension ServerLink {
         return backend.leases.holder(of: slot)
     }
 
-    /// Calls of clients that this process works on.
-    var clientCalls: [UInt64] {
+    /// Calls of clients that this process works on. Questions about tasks are none.
+    var clientCalls: [UInt64] { calls { !$0.kind.isOfTask } }
+
+    private func calls(where condition: (borrowing Call) -> Bool) -> [UInt64] {
         let (backend, process) = (backend, incarnation)
         return state.calls.ids {
             !$0.isOwn && $0.backend === backend && $0.incarnation == process && $0.held == nil
+                && condition($0)
         }.map(\.value)
     }
+
+    /// The task that asks, where it is one that its client follows itself.
+    private func relayed(_ ask: Ask) -> RelayedTasks.Place? {
+        ask.params.withUnsafeBytes { relayedTask($0)?.place }
+    }
+
+    /// The task that a message is about, as its params say.
+    func relayedTask(_ params: UnsafeRawBufferPointer) -> RelayedTasks.Entry? {
+        guard !backend.home.relayedTasks.isEmpty, let id = TaskRewriter.related(params) else { return nil }
+        return backend.home.relayedTasks[
+            RelayedTasks.Place(server: backend.index, process: incarnation, id: id)]
+    }
+
+    /// The `tasks/result` on whose stream a task asks.
+    private func follower(of task: RelayedTasks.Place) -> CallID? {
+        followers.map { CallID(value: $0) }.first { state.calls[$0]?.task?.place == task }
+    }
+
+    private var followers: [UInt64] { calls { $0.kind == .ofTask(.result) } }
 
     func bring(_ ask: Ask, _ id: UnsafeRawBufferPointer, to call: CallID) {
         hasAsked = true
@@ -86,7 +115,8 @@ extension ServerLink {
         }
         let isSent = state.say(callID) {
             ask.writeRequest(
-                id: pushed, revision: session.revision, elicitationID: Identifiers.uuid(), into: &$0)
+                id: pushed, revision: session.revision, elicitationID: Identifiers.uuid(),
+                task: call.task?.exposed ?? [], into: &$0)
         }
         guard isSent else {
             pushed.withUnsafeBytes { _ = session.pushes.take($0) }
@@ -161,7 +191,7 @@ extension ServerLink {
     /// `notifications/cancelled` of the server: it takes a request of its own back, often because people are slow.
     func withdrew(_ id: UnsafeRawBufferPointer) {
         guard !id.isEmpty, !doubts.withdrew(id: id) else { return }
-        for call in clientCalls {
+        for call in clientCalls + followers {
             guard let asked = state.calls[CallID(value: call)] else { continue }
             if asked.isParked { backend.home.parking.withdrew(call, id: id) }
             guard let session = asked.session else { continue }

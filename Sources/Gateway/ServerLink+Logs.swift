@@ -12,6 +12,13 @@ extension ServerLink {
         guard era == .legacy else { return logModern(message, level) }
         // Servers tell much that nobody has asked for.
         guard logs.told != nil else { return }
+        if let task = relayedTask(envelope.params.of(line)) {
+            guard let session = backend.home.audiences[task.session]?.stream?.session,
+                LogDemand.delivers(level, to: session.logLevel)
+            else { return }
+            let exchanged = TaskRewriter.exchange(task.place.id, for: task.exposed, envelope, line)
+            return backend.home.tell(task) { $0.append(exchanged) }
+        }
         let calls = clientCalls
         if calls.count == 1, ghosts.isEmpty || state.calls[CallID(value: calls[0])]?.session != nil {
             return log(message, level, of: CallID(value: calls[0]))

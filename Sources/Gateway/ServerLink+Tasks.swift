@@ -11,6 +11,7 @@ extension ServerLink {
         _ task: TaskCall, _ id: CallID, _ call: Call, _ envelope: UnsafePointer<Envelope>,
         _ line: UnsafeRawBufferPointer
     ) -> Bool {
+        if task.stage == .offered || task.stage == .about { return relays(task, id, call, envelope, line) }
         if task.stage == .unaware {
             // The server has done nothing yet.
             guard TaskDriver.isDemanded(by: envelope.pointee, line), let request = task.request,
@@ -109,16 +110,18 @@ extension ServerLink {
 
     /// What a server says of its task is the progress of the call.
     private func progress(_ message: String, _ task: TaskCall, _ id: CallID) {
-        task.steps += 1
+        guard let call = state.calls[id], !call.token.isEmpty, let number = task.progress.step() else {
+            return
+        }
         var line = ByteCollector()
         line.append(
             #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":0,"progress":"#)
-        line.append(decimal: task.steps)
+        line.append(decimal: number)
         line.append(#","message":"#)
         JSONText.appendString(message, into: &line)
         line.append("}}")
         line.bytes.withUnsafeBytes {
-            if let envelope = try? Envelope.scan($0) { state.progress(id, backend, envelope, $0) }
+            if let envelope = try? Envelope.scan($0) { state.pass(progress: id, call, envelope, $0) }
         }
     }
 

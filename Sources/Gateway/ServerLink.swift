@@ -28,7 +28,11 @@ class ServerLink {
     /// The era of the server; true once it serves.
     final var era = Era.legacy
     /// What the server said of itself.
-    final var profile: ChildProfile?
+    final var profile: ChildProfile? {
+        didSet { runsTasks = profile?.offers.contains(.tasks) ?? false }
+    }
+    /// It may answer a call with a task, or take it as one alone.
+    final private(set) var runsTasks = false
     final var isServing = false
     /// Requests that it has not answered, the gateway's own among them.
     final var inFlight = 0
@@ -36,6 +40,8 @@ class ServerLink {
     final var doubts = Doubts()
     /// Calls that were called off and have no answer: the server may still be at them. When that was.
     final var ghosts: [UInt64: Instant] = [:]
+    /// What it asks for a task, it asks in the task's name, as 2025-11-25 demands: all else is asked for a call.
+    final var namesTasks = false
     /// It has asked a client.
     final var hasAsked = false
     /// What of its log is wanted (older era).
@@ -115,6 +121,7 @@ class ServerLink {
 extension ServerLink {
     /// The envelope of the gateway's own requests, and of clients that can be asked nothing.
     static let own = ModernEnvelope(client: .gateway, capabilities: [])
+    static let ownWithTasks = ModernEnvelope(client: .gateway, capabilities: [], tasks: true)
 
     // MARK: The gateway's own requests
 
@@ -157,6 +164,11 @@ extension ServerLink {
         } else {
             state.reply(call, envelope, line, server: .legacy)
         }
+        isFree(of: id)
+    }
+
+    /// A client's call is over.
+    @inline(__always) func isFree(of id: CallID) {
         if !isMain || !doubts.isEmpty {
             backend.releaseLease(id)
             resolveDoubts(answered: id)
@@ -171,21 +183,39 @@ extension ServerLink {
     }
 
     /// The answer to a call for which the server may have asked its client.
-    private func deliver(
+    func deliver(
         _ id: CallID, _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer
     ) {
         if call.isParked { return backend.home.parkedAnswered(id, call, envelope, line) }
         if era == .modern, !call.isModern, Rounds.asks(envelope.pointee, line) {
             return backend.home.askedByEnding(call, envelope, line)
         }
+        if let session = call.session, era == .modern || session.isOld,
+            let plain = OlderContent.rewrite(line, envelope.pointee, call.kind.method, for: session.revision)
+        {
+            return plain.withUnsafeBytes { plain in
+                guard var envelope = try? Envelope.scan(plain) else { return }
+                conclude(id, call, &envelope, plain)
+            }
+        }
+        conclude(id, call, envelope, line)
+    }
+
+    private func conclude(
+        _ id: CallID, _ call: Call, _ envelope: UnsafePointer<Envelope>, _ line: UnsafeRawBufferPointer
+    ) {
         // What the server still asks for this call is of no use any more.
         if let session = call.session {
             for pushed in session.pushes.withdraw(call: id.value) {
                 state.say(call) { Pushes.writeCancelled(pushed, into: &$0) }
             }
         }
-        if backend.watchForMissedClient(call, envelope.pointee, line, of: era) { return }
-        state.reply(call, envelope, line, server: era)
+        switch backend.watchForMissedClient(call, envelope.pointee, line, of: era) {
+        case .nothing: break
+        case .madeAgain: return
+        case .refused(let failure): return state.reply(call, failure)
+        }
+        state.reply(call, envelope, line, server: era, mayBeTask: call.task?.stage == .offered)
     }
 
     /// `call` is the one in whose own response the notification came, where there is such a thing.
@@ -203,6 +233,8 @@ extension ServerLink {
         case .promptsChanged: backend.listChanged(.prompts)
         case .resourcesChanged: backend.listChanged(.resources)
         case .resourceUpdated: backend.resourceUpdated(envelope.uri.of(line))
+        case .taskStatus: tellOfTask(envelope, line)
+        case .taskTold: backend.home.taskTold(envelope, line, by: self)
         default: listenAcknowledged(envelope, line, during: call)
         }
     }

@@ -25,6 +25,9 @@ final class Session {
     /// What was said on its streams, for a client that comes back.
     var replay: Replay
 
+    /// Of a revision that does not know all kinds of content that there are.
+    let isOld: Bool
+
     /// The open GET stream. Nil when there is none.
     var stream: EventStream? {
         get { audience.stream }
@@ -39,6 +42,7 @@ final class Session {
         self.isResumable = isResumable && revision >= .v2025_03_26
         self.id = id
         self.revision = revision
+        isOld = revision < .v2025_06_18
         self.capabilities = capabilities
         self.audience = audience
         replay = Replay(tag: Array(String(UInt32.random(in: 1 ... .max), radix: 36).utf8))
@@ -78,8 +82,8 @@ struct SessionKey: RandomKey, Hashable {
 /// Sessions of one sandbox by id.
 struct SessionTable: ~Copyable {
     private var sessions = ObjectTable<SessionKey, Session>()
-    /// Ids that were ended by DELETE, so that a sealed id does not come back to life.
-    private var ended: Set<SessionKey> = []
+    private var ledger = SessionLedger<SessionKey>(
+        since: Int64(WallClock.unixSeconds()), endedMax: Limits.sessionsPerSandbox * 4)
     var count: Int { sessions.count }
     var all: [Session] { sessions.values }
 
@@ -88,9 +92,13 @@ struct SessionTable: ~Copyable {
         return session.hasID(id) ? session : nil
     }
 
-    func hasEnded(_ id: UnsafeRawBufferPointer) -> Bool { SessionKey(id).map(ended.contains) ?? false }
+    /// Whether a session that is not here any more, and whose id has been opened, goes on where it was.
+    func mayReturn(_ id: UnsafeRawBufferPointer, _ opened: SessionID) -> Bool {
+        SessionKey(id).map { ledger.mayReturn($0, created: opened.createdUnixSeconds) } ?? false
+    }
 
-    /// The session that was idle for longest makes room when the table is full; it is returned.
+    /// The session that was idle for longest makes room when the table is full; it is returned, and the caller says by
+    /// `end` if it has something to lose.
     mutating func insert(_ session: Session) -> Session? {
         var evicted: Session?
         if sessions.count >= Limits.sessionsPerSandbox,
@@ -106,8 +114,7 @@ struct SessionTable: ~Copyable {
     mutating func end(_ session: Session) {
         guard let key = session.id.withUnsafeBytes({ SessionKey($0) }) else { return }
         sessions[key] = nil
-        if ended.count >= Limits.sessionsPerSandbox * 4 { ended.removeAll() }
-        ended.insert(key)
+        ledger.end(key, now: Int64(WallClock.unixSeconds()))
     }
 
     /// Removes those that were idle for too long, and returns them.

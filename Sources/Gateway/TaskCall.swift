@@ -12,6 +12,10 @@ final class TaskCall: TimerTarget {
         case unaware
         /// It has been told, having refused without.
         case declared
+        /// The client follows the task itself, should there be one.
+        case offered
+        /// Not a call: a question of a client about the task at `place`.
+        case about
     }
 
     var stage: Stage
@@ -21,8 +25,10 @@ final class TaskCall: TimerTarget {
     var driver: TaskDriver?
     /// What the task waits for, by raw keys; nil until it is answered.
     var input: [[UInt8]: [UInt8]?] = [:]
-    /// Progress notifications that were made of what the server says of its task.
-    var steps = 0
+    /// Of a question: the task, and its id as the client knows it, a raw JSON string.
+    private(set) var place: RelayedTasks.Place?
+    private(set) var exposed: [UInt8] = []
+    var progress = TaskProgress()
     private var id = CallID.none
     /// Of the link; not a weak reference, which would slow every retain of a link on the call path.
     private var incarnation: UInt32 = 0
@@ -32,6 +38,20 @@ final class TaskCall: TimerTarget {
         self.stage = stage
         self.request = request
     }
+
+    /// A question about `place`.
+    init(_ place: RelayedTasks.Place, as exposed: UnsafeRawBufferPointer) {
+        stage = .about
+        request = nil
+        self.place = place
+        self.exposed = Array(exposed)
+    }
+
+    /// Its server (2026-07-28) is told that the client follows tasks.
+    var isDeclared: Bool { stage == .declared || stage == .offered || stage == .about }
+
+    /// The gateway looks after the task, should there be one.
+    var isDriven: Bool { stage != .offered && stage != .about }
 
     var isAsking: Bool { !input.isEmpty }
 

@@ -23,15 +23,17 @@ public struct Answers: Sendable {
     }
 
     /// The result of `initialize`. Capabilities are all the gateway can proxy, not what today's servers have:
-    /// a session outlives changes of its sandbox. `subscribes` is false when no server tells of its resources.
+    /// a session outlives changes of its sandbox. `subscribes` is false when no server tells of its resources;
+    /// `tasks` are what servers of the client's era have.
     public func initialize<Sink: ByteSink & ~Copyable>(
-        id: UnsafeRawBufferPointer, revision: Revision, subscribes: Bool = true, into sink: inout Sink
+        id: UnsafeRawBufferPointer, revision: Revision, subscribes: Bool = true, tasks: TaskOffer = .none,
+        into sink: inout Sink
     ) {
         Self.open(id: id, into: &sink)
         sink.append("{\"protocolVersion\":\"")
         sink.append(revision.text)
         sink.append("\",\"capabilities\":")
-        Self.capabilities(revision, subscribes, into: &sink)
+        Self.capabilities(revision, subscribes, tasks, into: &sink)
         sink.append(",")
         sink.append(array: instructions)
         sink.append("\"serverInfo\":")
@@ -43,13 +45,13 @@ public struct Answers: Sendable {
     /// send it in an envelope.
     public func discover<Sink: ByteSink & ~Copyable>(
         id: UnsafeRawBufferPointer, ttlMilliseconds: Int = 60_000, subscribes: Bool = true,
-        into sink: inout Sink
+        tasks: TaskOffer = .none, into sink: inout Sink
     ) {
         Self.open(id: id, into: &sink)
         sink.append("{\"resultType\":\"complete\",\"supportedVersions\":[\"")
         sink.append(Revision.newest.text)
         sink.append("\"],\"capabilities\":")
-        Self.capabilities(.newest, subscribes, into: &sink)
+        Self.capabilities(.newest, subscribes, tasks, into: &sink)
         sink.append(",")
         sink.append(array: instructions)
         sink.append("\"ttlMs\":")
@@ -101,13 +103,23 @@ public struct Answers: Sendable {
     }
 
     private static func capabilities<Sink: ByteSink & ~Copyable>(
-        _ revision: Revision, _ subscribes: Bool, into sink: inout Sink
+        _ revision: Revision, _ subscribes: Bool, _ tasks: TaskOffer, into sink: inout Sink
     ) {
         sink.append("{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},\"resources\":{")
         if subscribes { sink.append("\"subscribe\":true,") }
         sink.append("\"listChanged\":true},\"logging\":{}")
         // 2024-11-05 has the method but no capability for it.
         if revision >= .v2025_03_26 { sink.append(",\"completions\":{}") }
+        switch (revision, tasks) {
+        case (.v2025_11_25, .running(let isCancellable)):
+            sink.append(",\"tasks\":{\"list\":{},")
+            if isCancellable { sink.append("\"cancel\":{},") }
+            sink.append("\"requests\":{\"tools\":{\"call\":{}}}}")
+        case (.v2026_07_28, .running):
+            sink.append(",\"extensions\":")
+            sink.append(ModernEnvelope.tasks)
+        default: break
+        }
         sink.append("}")
     }
 
@@ -122,4 +134,10 @@ public struct Answers: Sendable {
         }
         return kept
     }
+}
+
+/// What servers let a client run as tasks.
+public enum TaskOffer: Sendable, Equatable {
+    case none
+    case running(isCancellable: Bool)
 }

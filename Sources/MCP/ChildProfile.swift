@@ -20,8 +20,10 @@ public struct ChildProfile: Sendable, Equatable {
         public static let subscriptions = Offers(rawValue: 1 << 3)
         public static let completions = Offers(rawValue: 1 << 4)
         public static let logging = Offers(rawValue: 1 << 5)
-        /// The tasks of 2025-11-25, or the extension of 2026-07-28.
+        /// Tools that run as tasks: those of 2025-11-25, or the extension of 2026-07-28.
         public static let tasks = Offers(rawValue: 1 << 6)
+        /// `tasks/cancel`, which the extension always has.
+        public static let taskCancellation = Offers(rawValue: 1 << 7)
 
         public func includes(_ kind: ListKind) -> Bool {
             switch kind {
@@ -61,9 +63,9 @@ public struct ChildProfile: Sendable, Equatable {
             if key.equals("prompts") { offers.insert(.prompts) }
             if key.equals("completions") { offers.insert(.completions) }
             if key.equals("logging") { offers.insert(.logging) }
-            if key.equals("tasks") { offers.insert(.tasks) }
+            if key.equals("tasks") { offers.formUnion(tasks(value)) }
             if key.equals("extensions"), JSONMembers.has("io.modelcontextprotocol/tasks", in: value) {
-                offers.insert(.tasks)
+                offers.formUnion([.tasks, .taskCancellation])
             }
             if key.equals("resources") {
                 offers.insert(.resources)
@@ -73,5 +75,13 @@ public struct ChildProfile: Sendable, Equatable {
             }
         }
         return offers
+    }
+
+    /// Of `tasks` (2025-11-25), those that `tools/call` can begin.
+    private static func tasks(_ object: UnsafeRawBufferPointer) -> Offers {
+        guard let requests = JSONMembers.value("requests", in: object),
+            let tools = JSONMembers.value("tools", in: requests), JSONMembers.has("call", in: tools)
+        else { return [] }
+        return JSONMembers.has("cancel", in: object) ? [.tasks, .taskCancellation] : .tasks
     }
 }

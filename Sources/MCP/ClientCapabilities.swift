@@ -44,4 +44,11 @@ public struct ClientCapabilities: OptionSet, Sendable, Hashable {
         }
         self = found
     }
+
+    /// Whether a request of 2026-07-28 declares that its client follows tasks; `object` is its
+    /// `clientCapabilities`.
+    public static func followsTasks(object: UnsafeRawBufferPointer) -> Bool {
+        guard let extensions = JSONMembers.value("extensions", in: object) else { return false }
+        return JSONMembers.has("io.modelcontextprotocol/tasks", in: extensions)
+    }
 }

@@ -22,13 +22,18 @@ public struct ItemList: Sendable {
     private(set) var items: [Item] = []
     /// Sentences for the operator, hostile text in them cut short.
     public private(set) var problems: [String] = []
-    /// Tools that can be called as a task only (2025-11-25).
-    public private(set) var taskTools: Set<String> = []
+    /// Tools that can be called as tasks (2025-11-25), by their server's names.
+    public private(set) var taskTools: [String: TaskSupport] = [:]
     private var cursors = Set<[UInt8]>()
 
     public init(_ kind: ListKind) { self.kind = kind }
 
     public var count: Int { items.count }
+
+    /// Whether the tool of that name can be called as a task.
+    func runsAsTask(_ name: [UInt8]) -> Bool {
+        !taskTools.isEmpty && taskTools[String(decoding: name, as: UTF8.self)] != nil
+    }
 
     /// Calls `body` with each item: the inside of the string that it is addressed by, and the whole object.
     func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ item: UnsafeRawBufferPointer) -> Void) {
@@ -85,13 +90,13 @@ public struct ItemList: Sendable {
         return .page(cursor: Array(cursor))
     }
 
-    /// How a tool can be called is between the gateway and its server: to clients it is a tool like any.
+    /// How a tool can be called is between the gateway and its server: to clients it is a tool like any, which those
+    /// of 2025-11-25 may call as a task, whether their server lets them choose or not.
     private mutating func add(_ item: UnsafeRawBufferPointer) {
         guard kind == .tools, JSONMembers.has("execution", in: item) else { return keep(item) }
-        if TaskDriver.isRequired(byTool: item),
-            let name = JSONMembers.value("name", in: item)?.insideQuotes
+        if let support = TaskSupport(tool: item), let name = JSONMembers.value("name", in: item)?.insideQuotes
         {
-            taskTools.insert(JSONText.string(name))
+            taskTools[JSONText.string(name)] = support
         }
         var plain = ByteCollector()
         var splice = Splice(item, hasLineBreaks: false)
@@ -194,5 +199,23 @@ struct ItemCheck {
                 Fault(reason: "\(RPCFailure.quoted(text)): inputSchema.type must be \"object\""))
         }
         return .success(ItemCheck(key: key, repair: nil))
+    }
+}
+
+/// `execution.taskSupport` of a tool that can be called as a task (2025-11-25).
+public enum TaskSupport: Sendable, Equatable {
+    case optional, required
+
+    init?(tool: UnsafeRawBufferPointer) {
+        guard let execution = JSONMembers.value("execution", in: tool),
+            let support = JSONMembers.value("taskSupport", in: execution)
+        else { return nil }
+        if support.equals("\"optional\"") {
+            self = .optional
+        } else if support.equals("\"required\"") {
+            self = .required
+        } else {
+            return nil
+        }
     }
 }

@@ -33,7 +33,7 @@ struct JSONKey {
 }
 
 /// Look-ups in a JSON object that has been validated.
-enum JSONMembers {
+public enum JSONMembers {
     /// Calls `body` with each member of `object`; does nothing when it is not an object.
     static func forEach(
         of object: UnsafeRawBufferPointer, _ body: (JSONKey, UnsafeRawBufferPointer) -> Void
@@ -46,7 +46,9 @@ enum JSONMembers {
     }
 
     /// The first member of that name.
-    static func value(_ name: StaticString, in object: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    public static func value(
+        _ name: StaticString, in object: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer? {
         range(name, in: object)?.of(object)
     }
 
@@ -65,10 +67,10 @@ enum JSONMembers {
 }
 
 /// What a raw JSON value is, by its first byte.
-enum JSONKind {
+public enum JSONKind: Sendable {
     case string, object, array, number, bool, null, none
 
-    init(_ value: UnsafeRawBufferPointer) {
+    public init(_ value: UnsafeRawBufferPointer) {
         switch value.first {
         case UInt8(ascii: "\""): self = .string
         case UInt8(ascii: "{"): self = .object

@@ -13,12 +13,15 @@ public final class ListCatalog: Sendable {
         public var prompts: ItemList?
         public var resources: ItemList?
         public var templates: ItemList?
+        /// It is of the older era and lets clients run tools as tasks.
+        public var runsTasks: Bool
 
         public init(
             name: String, tools: ItemList? = nil, prompts: ItemList? = nil, resources: ItemList? = nil,
-            templates: ItemList? = nil
+            templates: ItemList? = nil, runsTasks: Bool = false
         ) {
             self.name = name
+            self.runsTasks = runsTasks
             self.tools = tools
             self.prompts = prompts
             self.resources = resources
@@ -120,9 +123,15 @@ public final class ListCatalog: Sendable {
     public func write(
         _ kind: ListKind, isModern: Bool, id: UnsafeRawBufferPointer, into outbox: inout Outbox
     ) {
+        write(lists.tail(kind), isModern: isModern, id: id, into: &outbox)
+    }
+
+    func write(
+        _ tail: OwnedBytes, isModern: Bool, id: UnsafeRawBufferPointer, into outbox: inout Outbox
+    ) {
         Answers.open(id: id, into: &outbox)
         outbox.append(isModern ? modernHead : legacyHead)
-        outbox.append(owned: lists.tail(kind))
+        outbox.append(owned: tail)
         outbox.append("}")
     }
 

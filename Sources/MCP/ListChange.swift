@@ -70,16 +70,16 @@ public enum ListChange {
         sink.append("}}")
     }
 
-    /// The first message of a listen stream: what of the filter is honoured. `uris` are raw JSON strings.
+    /// The first message of a listen stream: what of the filter is honoured. `uris` and `tasks` are raw JSON strings.
     public static func acknowledge<Sink: ByteSink & ~Copyable>(
-        _ filter: ListenFilter, uris: [[UInt8]] = [], subscription: UnsafeRawBufferPointer,
-        into sink: inout Sink
+        _ filter: ListenFilter, uris: [[UInt8]] = [], tasks: [[UInt8]] = [],
+        subscription: UnsafeRawBufferPointer, into sink: inout Sink
     ) {
         sink.append(
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{")
         writeSubscription(subscription, into: &sink)
         sink.append(",\"notifications\":")
-        filter.write(uris: uris, into: &sink)
+        filter.write(uris: uris, tasks: tasks, into: &sink)
         sink.append("}}")
     }
 

@@ -26,6 +26,8 @@ struct MergedList: Sendable {
     /// Raw JSON strings, one after the other. Stays where it is for as long as the catalog lives.
     let originals: OwnedBytes
     let countsByServer: [Int]
+    /// Those that clients of 2025-11-25 may call as tasks, by their positions.
+    let taskItems: Set<Int>
     let problems: [String]
 
     var count: Int { owners.count }
@@ -43,6 +45,7 @@ struct MergedList: Sendable {
         private var owners: [Owner] = []
         private var originals = ByteCollector()
         private var countsByServer: [Int]
+        private var taskItems: Set<Int> = []
         var problems: [String] = []
 
         init(_ kind: ListKind, servers: Int) {
@@ -73,6 +76,7 @@ struct MergedList: Sendable {
                 owners.append(Owner(server: item.server, form: exposed == item.key ? .same : form(range)))
             }
             countsByServer[item.server] += 1
+            if item.mayBeTask { taskItems.insert(owners.count - 1) }
             return true
         }
 
@@ -80,7 +84,8 @@ struct MergedList: Sendable {
             tail.append("]}")
             return MergedList(
                 tail: OwnedBytes(tail.bytes), table: table, owners: owners,
-                originals: OwnedBytes(originals.bytes), countsByServer: countsByServer, problems: problems)
+                originals: OwnedBytes(originals.bytes), countsByServer: countsByServer, taskItems: taskItems,
+                problems: problems)
         }
     }
 
@@ -91,6 +96,7 @@ struct MergedList: Sendable {
         var index: Int
         /// Its name or URI, decoded.
         var key: [UInt8]
+        var mayBeTask: Bool
     }
 }
 

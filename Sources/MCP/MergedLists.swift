@@ -68,7 +68,9 @@ struct MergedLists: Sendable {
         servers.enumerated().flatMap { index, server -> [MergedList.Candidate] in
             guard let list = server[kind] else { return [] }
             return list.keys.enumerated().map {
-                MergedList.Candidate(server: index, list: list, index: $0.offset, key: $0.element)
+                MergedList.Candidate(
+                    server: index, list: list, index: $0.offset, key: $0.element,
+                    mayBeTask: server.runsTasks && list.runsAsTask($0.element))
             }
         }
     }

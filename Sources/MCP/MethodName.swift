@@ -10,7 +10,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
     case cancelled, progress, message
     case toolsChanged, promptsChanged, resourcesChanged, resourceUpdated
     case rootsList, rootsChanged, createMessage, elicit, elicitComplete
-    case tasksGet, tasksResult, tasksList, tasksCancel, tasksUpdate, taskStatus
+    case tasksGet, tasksResult, tasksList, tasksCancel, tasksUpdate, taskStatus, taskTold
     /// Anything else.
     case unknown
 
@@ -27,7 +27,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
         case 15: self = Self.first(bytes, .discover)
         case 16: self = Self.first(bytes, .setLevel)
         case 18: self = Self.first(bytes, .elicit)
-        case 19: self = Self.first(bytes, .complete, .subscribe)
+        case 19: self = Self.first(bytes, .complete, .subscribe, .taskTold)
         case 20: self = Self.first(bytes, .listen)
         case 21: self = Self.first(bytes, .message, .unsubscribe)
         case 22: self = Self.first(bytes, .progress, .createMessage)
@@ -90,6 +90,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
         case .tasksCancel: "tasks/cancel"
         case .tasksUpdate: "tasks/update"
         case .taskStatus: "notifications/tasks/status"
+        case .taskTold: "notifications/tasks"
         case .unknown: ""
         }
     }
@@ -99,7 +100,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
     public var isModernRequest: Bool {
         switch self {
         case .discover, .toolsList, .toolsCall, .promptsList, .promptsGet, .resourcesList, .resourcesRead,
-            .templatesList, .complete, .listen:
+            .templatesList, .complete, .listen, .tasksGet, .tasksUpdate, .tasksCancel:
             true
         default: false
         }
@@ -111,6 +112,7 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
         case .initialize, .ping, .toolsList, .toolsCall, .promptsList, .promptsGet, .resourcesList,
             .resourcesRead, .templatesList, .subscribe, .unsubscribe, .setLevel, .complete:
             revision.isHandshake
+        case .tasksGet, .tasksResult, .tasksList, .tasksCancel: revision == .v2025_11_25
         default: false
         }
     }
@@ -121,15 +123,19 @@ public enum MethodName: UInt8, Sendable, CaseIterable {
         case .toolsCall, .promptsGet: .name
         case .resourcesRead, .subscribe, .unsubscribe: .uri
         case .complete: .reference
+        case .tasksGet, .tasksResult, .tasksUpdate, .tasksCancel: .task
         default: .none
         }
     }
 
-    public enum Target: Sendable { case none, name, uri, reference }
+    public enum Target: Sendable { case none, name, uri, reference, task }
 
     /// `Mcp-Name` has to mirror the target (2026-07-28, Streamable HTTP).
     public var requiresNameHeader: Bool {
-        self == .toolsCall || self == .promptsGet || self == .resourcesRead
+        switch self {
+        case .toolsCall, .promptsGet, .resourcesRead, .tasksGet, .tasksUpdate, .tasksCancel: true
+        default: false
+        }
     }
 
     private static func first(_ bytes: UnsafeRawBufferPointer, _ one: MethodName) -> MethodName {

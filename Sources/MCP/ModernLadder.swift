@@ -57,11 +57,16 @@ enum ModernLadder {
             "params._meta.io.modelcontextprotocol/protocolVersion")
         try check(headers.method, "Mcp-Method", envelope.pointee.method.of(body), "method")
         guard method.requiresNameHeader else { return }
-        let range = method == .resourcesRead ? envelope.pointee.uri : envelope.pointee.name
+        let range: ByteRange
+        let member: StaticString
+        switch method.target {
+        case .uri: (range, member) = (envelope.pointee.uri, "params.uri")
+        case .task: (range, member) = (envelope.pointee.taskID, "params.taskId")
+        default: (range, member) = (envelope.pointee.name, "params.name")
+        }
         // A target that is missing or no string is the parameters' mistake, which is told further up.
         guard let target = range.of(body).insideQuotes else { return }
-        try check(
-            headers.name, "Mcp-Name", target, method == .resourcesRead ? "params.uri" : "params.name")
+        try check(headers.name, "Mcp-Name", target, member)
     }
 
     private static func check(

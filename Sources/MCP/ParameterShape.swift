@@ -21,7 +21,7 @@ public enum ParameterShape {
         }
         try checkMeta(envelope, body, isModern)
         switch method {
-        case .toolsList, .promptsList, .resourcesList, .templatesList:
+        case .toolsList, .promptsList, .resourcesList, .templatesList, .tasksList:
             // Lists are one page, so no cursor is ours, not even "".
             let cursor = JSONKind(envelope.pointee.cursor.of(body))
             if cursor != .none, cursor != .null { throw .unknownCursor(isModern: isModern) }
@@ -41,6 +41,11 @@ public enum ParameterShape {
                         + "{\"type\":\"ref/resource\",\"uri\":…}", isModern: isModern)
             }
             try require(envelope.pointee.argument, .object, "argument must be an object", body, isModern)
+        case .tasksGet, .tasksResult, .tasksCancel, .tasksUpdate:
+            try require(envelope.pointee.taskID, .string, "taskId must be a string", body, isModern)
+            guard method == .tasksUpdate else { return }
+            try require(
+                envelope.pointee.inputResponses, .object, "inputResponses must be an object", body, isModern)
         case .setLevel:
             guard LogLevel(json: envelope.pointee.level.of(body)) != nil else {
                 throw .invalidParams("params.level must be one of \(LogLevel.list)", isModern: isModern)

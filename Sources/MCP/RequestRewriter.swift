@@ -89,6 +89,7 @@ public enum RequestRewriter {
         case .none: return nil
         case .name: range = envelope.pointee.name
         case .uri: range = envelope.pointee.uri
+        case .task: range = envelope.pointee.taskID
         case .reference:
             guard let reference = CompletionReference(envelope.pointee, body) else { return nil }
             range = reference.value

@@ -17,13 +17,17 @@ public enum ResponseRewriter {
         public var isModern: Bool
         /// The era of the server that answers.
         public var server: Era
+        /// The client has declared that it follows tasks.
+        public var mayBeTask = false
         /// Raw JSON strings, when the client reads a resource under a URI other than its server's.
         public var mappedURI: (original: UnsafeRawBufferPointer, exposed: UnsafeRawBufferPointer)?
 
         public init(
             id: UnsafeRawBufferPointer, method: MethodName, isModern: Bool, server: Era = .legacy,
+            mayBeTask: Bool = false,
             mappedURI: (original: UnsafeRawBufferPointer, exposed: UnsafeRawBufferPointer)? = nil
         ) {
+            self.mayBeTask = mayBeTask
             self.id = id
             self.method = method
             self.isModern = isModern
@@ -135,6 +139,7 @@ public enum ResponseRewriter {
     ) throws(RPCFailure) {
         let type = envelope.resultType.of(line)
         if type.isEmpty || type.equals("\"complete\"") { return }
+        if call.mayBeTask, type.equals("\"task\"") { return }
         if call.isModern, type.equals("\"input_required\""),
             call.method == .toolsCall || call.method == .promptsGet || call.method == .resourcesRead
         {

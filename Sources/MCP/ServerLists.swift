@@ -50,9 +50,9 @@ public struct ServerLists: Sendable {
     public mutating func abandon(_ kind: ListKind) { reading[Int(kind.rawValue)] = nil }
 
     /// As a catalog takes it. `name` is the server's as the caller of the gateway wrote it.
-    public func snapshot(name: String) -> ListCatalog.Server {
+    public func snapshot(name: String, runsTasks: Bool = false) -> ListCatalog.Server {
         ListCatalog.Server(
             name: name, tools: self[.tools], prompts: self[.prompts], resources: self[.resources],
-            templates: self[.templates])
+            templates: self[.templates], runsTasks: runsTasks)
     }
 }

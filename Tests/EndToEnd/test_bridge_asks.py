@@ -546,6 +546,24 @@ def test_a_server_that_checks_what_its_client_can_is_given_such_a_client(gateway
         assert asked and json.loads(text_of(message["result"])) == accept()
 
 
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_server_that_demands_a_capability_is_given_a_client_that_has_it(gateway, era):
+    """What it has refused is not done again for the client, which is not told that it lacks what it has."""
+    with gateway.create({"fix": fixture(new_mark(), "--demanding")}) as sandbox:
+        with getattr(sandbox, era)(capabilities=FORM) as client, sandbox.modern() as plain:
+            message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
+            assert not asked and message["error"]["code"] == -32603
+            assert "make the call again" in message["error"]["message"]
+            assert told(plain)["runs"] == 1
+            message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
+            assert len(asked) == 1 and json.loads(text_of(message["result"])) == accept()
+            assert told(client)["runs"] == told(plain)["runs"] == 1
+            # Who really lacks it is told so.
+            message, asked = client.converse("fix_think", {"words": "?"}, answer)
+            code = -32602 if era == "legacy" else -32021
+            assert (message["error"]["code"], message["error"]["data"]) == (code, {"requiredCapabilities": {"sampling": {}}})
+
+
 def test_a_server_that_asks_in_the_older_way_gets_a_process_that_can(gateway):
     """It speaks both eras, and is spoken to in the newer one until it has shown that its tools need the older. Calls
     that show it are made again."""

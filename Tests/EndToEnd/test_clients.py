@@ -46,7 +46,7 @@ def test_official_python_client(target, environment, script, option, version):
     assert facts["version"] == version
     assert [step[0] for step in facts["steps"]] == [1, 2, 3]
     assert facts["failed"] is True
-    assert set(facts["prompts"]) == {"fix_plain", "fix_greet"}
+    assert set(facts["prompts"]) == {"fix_plain", "fix_greet", "fix_link"}
     assert facts["greeting"].startswith("Greet Ada from mark-")
     assert "fixture://text" in facts["resources"]
     assert facts["resource"].startswith("text of mark-")
@@ -57,7 +57,7 @@ def test_official_python_client(target, environment, script, option, version):
 def test_fastmcp_client(target, major):
     facts = run_client(f"fastmcp{major}", "use_fastmcp", target)
     check(facts)
-    assert set(facts["prompts"]) == {"fix_plain", "fix_greet"}
+    assert set(facts["prompts"]) == {"fix_plain", "fix_greet", "fix_link"}
     assert facts["resource"].startswith("text of mark-")
 
 

@@ -114,7 +114,9 @@ def test_lists_are_merged_and_valid(client):
     for tool in tools:
         assert tool["name"].startswith("fix_") and len(tool["name"]) <= 64
         assert tool["inputSchema"]["type"] == "object" and tool["description"]
-    assert {prompt["name"] for prompt in client.ask("prompts/list")["prompts"]} == {"fix_plain", "fix_greet"}
+    assert {prompt["name"] for prompt in client.ask("prompts/list")["prompts"]} == {
+        "fix_plain", "fix_greet", "fix_link",
+    }  # fmt: skip
     assert [one["uri"] for one in client.ask("resources/list")["resources"]] == ["fixture://text", "fixture://binary"]
     templates = client.ask("resources/templates/list")["resourceTemplates"]
     assert [one["uriTemplate"] for one in templates] == ["fixture://item/{id}"]
@@ -354,6 +356,43 @@ def test_a_session_outlives_its_connections(gateway):
             assert session.text("fix_meanwhile", {"text": "works"})
             other.text("fix_learn", {"name": "later"})
             stream.next_message("notifications/tools/list_changed")
+
+
+def test_a_forgotten_session_goes_on_unless_it_had_something_to_lose(gateway):
+    """There is room for 1024 sessions. One that has given way comes back by itself; who believes to have subscribed is
+    told to begin anew."""
+    with gateway.create({"fix": fixture(new_mark())}) as one:
+        plain, watching, logging = (one.legacy() for _ in range(3))
+        watching.ask("resources/subscribe", {"uri": "fixture://text"})
+        logging.ask("logging/setLevel", {"level": "debug"})
+        plain.tools()
+        params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "n", "version": "1"}}
+        with one.legacy() as other:
+            headers = other.headers()
+            del headers["Mcp-Session-Id"]
+            for number in range(1024):
+                body = {"jsonrpc": "2.0", "id": number, "method": "initialize", "params": params}
+                assert exchange(one.url, "POST", body, headers, connection=other.connection).status == 200
+        assert plain.text("fix_add", {"a": 1, "b": 2}) == "3"
+        for client in (watching, logging):
+            reply = client.reply("tools/list")
+            assert reply.status == 404 and "initialize" in reply.json["error"]["message"]
+            client.session = None
+            client.initialize()
+            assert client.text("fix_add", {"a": 1, "b": 2}) == "3"
+            client.close()
+        plain.close()
+
+
+def test_the_end_of_a_session_ends_its_calls(sandbox):
+    with sandbox.legacy() as client:
+        before = int(sandbox.text("fix_cancellations"))
+        params = {"name": "fix_sleep", "arguments": {"seconds": 60}, "_meta": {"progressToken": 1}}
+        with client.stream("tools/call", params, 1) as stream:
+            stream.next_message("notifications/progress")
+            assert client.delete().status == 200
+            assert stream.rest()[-1].json["error"]["code"] == -32800
+        wait_until(lambda: int(sandbox.text("fix_cancellations")) == before + 1, 5, "the server has noticed")
 
 
 def test_delete_ends_the_get_stream(sandbox):

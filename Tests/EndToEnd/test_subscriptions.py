@@ -265,7 +265,8 @@ def test_a_reader_that_falls_behind_ends_its_listen_stream_in_good_order(server,
         events = [event.json for event in stream.rest()]
         end = {"resultType": "complete", "_meta": {META + "subscriptionId": "L"}}
         assert events[-1] == {"jsonrpc": "2.0", "id": "L", "result": end}
-        assert {event["method"] for event in events[1:-1]} == {UPDATED}
+        # Those that came in one breath with too many are not told.
+        assert {event["method"] for event in events[1:-1]} <= {UPDATED}
 
 
 def test_what_a_listen_stream_waits_for_is_no_call_in_flight(gateway):

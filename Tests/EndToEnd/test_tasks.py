@@ -1,25 +1,40 @@
 """Tools that their servers run as tasks, in either dialect, for clients that know no tasks."""
 
+import contextlib
 import json
 import threading
 
 import pytest
 
-from support.gateway import CHECKED, fixture, new_mark
+from support.gateway import CHECKED, Gateway, fixture, new_mark
 from support.mcp import RPCError, text_of
+from support.remote import Hosted
 from support.waiting import wait_until
 
 FORM = {"elicitation": {}}
 ACCEPT = {"action": "accept", "content": {"name": "me"}}
 
 
-@pytest.fixture(scope="module", params=["legacy", "modern"])
-def server(request, gateway):
-    made = gateway.create({"fix": fixture(new_mark(), "--era", request.param, "--tasks", *CHECKED)})
-    made.era = request.param
-    yield made
-    assert made.text("fix_mistakes") == "[]"
-    made.kill()
+ALLOWED = "allow-private-remotes: [127.0.0.1]\nallow-custom-servers: true\n"
+
+
+@pytest.fixture(scope="module")
+def lenient(scratch):
+    with Gateway(scratch / "tasks", config=ALLOWED) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module", params=[(era, place) for era in ("legacy", "modern") for place in ("stdio", "http")], ids="-".join)
+def server(request, lenient):
+    era, place = request.param
+    flags = ("--era", era, "--tasks", *CHECKED)
+    with contextlib.ExitStack() as stack:
+        made = fixture(new_mark(), *flags) if place == "stdio" else {"url": stack.enter_context(Hosted(*flags)).url}
+        sandbox = stack.enter_context(lenient.create({"fix": made}))
+        sandbox.wait_state("fix", "ready")
+        sandbox.era = era
+        yield sandbox
+        assert sandbox.text("fix_mistakes") == "[]"
 
 
 @pytest.fixture(params=["legacy", "modern"])
@@ -31,10 +46,6 @@ def client(request, server):
 
 def test_a_task_is_a_call_like_any(client):
     assert text_of(client.call("fix_slow", {"steps": 3})) == "3 slow steps"
-
-
-def test_tools_do_not_tell_how_they_are_called(client):
-    assert "execution" not in client.tools()["fix_slow"]
 
 
 def test_over_plain_http(server):

@@ -186,9 +186,25 @@ func eras(_ probe: Probe, _ expected: String) throws {
                 body: request("notifications/initialized"), version: modern,
                 method: "notifications/initialized"), 404, -32601
         ),
-        (Probe(body: request("tasks/get"), version: modern, method: "tasks/get"), 404, -32601),
+        (Probe(body: request("tasks/result"), version: modern, method: "tasks/result"), 404, -32601),
+        (Probe(body: request("tasks/list"), version: modern, method: "tasks/list"), 404, -32601),
         (Probe(body: request("no/such"), version: modern, method: "no/such"), 404, -32601),
         // 7: parameters
+        (Probe(body: request("tasks/get"), version: modern, method: "tasks/get"), 400, -32602),
+        (
+            Probe(
+                body: request("tasks/update", #""taskId":"t","inputResponses":[]"#), version: modern,
+                method: "tasks/update", name: "t"), 400, -32602
+        ),
+        (
+            Probe(
+                body: request("tasks/get", #""taskId":"t""#), version: modern, method: "tasks/get",
+                name: "u"), 400, -32020
+        ),
+        (
+            Probe(body: request("tasks/get", #""taskId":"t""#), version: modern, method: "tasks/get"),
+            400, -32020
+        ),
         (Probe(body: request("tools/call"), version: modern, method: "tools/call"), 400, -32602),
         (
             Probe(

@@ -107,7 +107,7 @@ func toolExecution() throws {
         .tools,
         #"{"name":"a", "execution":{"taskSupport":"required"} ,"inputSchema":{"type":"object"}}"#,
         #"{"execution":{"taskSupport":"optional"},"name":"b","inputSchema":{"type":"object"}}"#)
-    #expect(tools.taskTools == ["a"])
+    #expect(tools.taskTools == ["a": .required, "b": .optional])
     let catalog = ListCatalog(servers: [.init(name: "s", tools: tools)], options: .init(implementation: me))
     let written = text { sink in "1".raw { catalog.write(.tools, isModern: false, id: $0, into: &sink) } }
     #expect(

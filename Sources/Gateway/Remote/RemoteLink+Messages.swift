@@ -18,12 +18,12 @@ extension RemoteLink {
             if let level = call.logLevel { wantLogs(level) }
             RequestRewriter.write(
                 body, envelope, method: method, id: number, target: target, dropsEnvelope: call.isModern,
-                adding: call.task == nil ? "" : TaskDriver.request, into: &out)
+                adding: call.task?.stage == .asked ? TaskDriver.request : "", into: &out)
             out.bytes.removeLast()
         } else if call.isModern {
             ModernRewriter.relay(
                 body, envelope, method: method, id: number, target: target,
-                declaresTasks: call.task?.stage == .declared, dropsBaggage: true, into: &out)
+                declaresTasks: call.task?.isDeclared == true, dropsBaggage: true, into: &out)
         } else {
             ModernRewriter.envelope(
                 body, envelope, method: method, id: number, target: target,
@@ -36,7 +36,7 @@ extension RemoteLink {
         perform(
             client.call(
                 id.value, body: out.bytes, method: method, name: name, mirrored: mirrored,
-                isRepeatable: method != .toolsCall))
+                isRepeatable: method != .toolsCall && method != .tasksUpdate))
     }
 
     /// What the request names, as the server knows it, for `Mcp-Name`.

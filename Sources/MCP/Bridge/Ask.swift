@@ -11,6 +11,9 @@ public struct Ask: Sendable, Equatable {
     /// The raw object, on one line; empty when there is none.
     public let params: [UInt8]
 
+    /// The task that asks, where its server says so (2025-11-25); decoded.
+    public var relatedTask: String? { params.withUnsafeBytes { TaskRewriter.related($0) } }
+
     /// A request that a legacy server has sent. Nil when it is none of the four.
     public init?(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         self.init(MethodName(envelope, in: line), params: envelope.params.of(line))
@@ -75,8 +78,9 @@ public struct Ask: Sendable, Equatable {
     /// - Parameters:
     ///   - id: a raw JSON string, unique in the session.
     ///   - elicitationID: what 2025-11-25 wants with a URL, where the server gave none.
+    ///   - task: the task that asks, as the client knows it: a raw JSON string; empty for none.
     public func writeRequest<Sink: ByteSink & ~Copyable>(
-        id: [UInt8], revision: Revision, elicitationID: String, into sink: inout Sink
+        id: [UInt8], revision: Revision, elicitationID: String, task: [UInt8] = [], into sink: inout Sink
     ) {
         sink.append("{\"jsonrpc\":\"2.0\",\"id\":")
         sink.append(array: id)
@@ -93,6 +97,12 @@ public struct Ask: Sendable, Equatable {
                 if kind == .url, !JSONMembers.has("elicitationId", in: params) {
                     extra.append("\"elicitationId\":")
                     JSONText.appendString(elicitationID, into: &extra)
+                }
+                if !task.isEmpty {
+                    if !extra.bytes.isEmpty { extra.append(",") }
+                    extra.append("\"_meta\":{\"io.modelcontextprotocol/related-task\":{\"taskId\":")
+                    extra.append(array: task)
+                    extra.append("}}")
                 }
                 MemberFilter.write(params, without: dropped, adding: extra.bytes, into: &sink)
             }

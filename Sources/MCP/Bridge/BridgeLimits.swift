@@ -136,6 +136,11 @@ public enum BridgeLimits {
     public static let pollMillisecondsDefault = 1_000
     /// Milliseconds a task is kept by its server, as asked.
     public static let taskMilliseconds = 600_000
+    /// Bytes of a task's id as its server wrote it; sealed, it travels in headers.
+    public static let taskIDBytesMax = 1024
+    /// Tasks of one session, and of one sandbox, that can be listed and are told of.
+    public static let tasksPerSessionMax = 64
+    public static let tasksMax = 1024
     /// Questions about a task in a row that may stay without an answer.
     public static let taskFailuresMax = 3
 

@@ -1,4 +1,5 @@
 import System
+import Wire
 
 /// Which child of a legacy stdio server a call goes to. On stdio a server's requests name no call, so a child that
 /// may ask works for one call at a time; all others share the plain child, which has been told that its client can
@@ -71,6 +72,9 @@ public struct Leases: Sendable {
         case .auto: hasAsked || besideOthers
         }
     }
+
+    /// Whether what it shows changes anything.
+    public var learns: Bool { choice == .auto }
 
     /// The plain child has asked, or a tool failed because its client "does not support" asking.
     public mutating func learn() { hasAsked = true }
@@ -145,6 +149,18 @@ public struct Leases: Sendable {
         let late = queue.filter { now > $0.deadline }.map(\.call)
         queue.removeAll { now > $0.deadline }
         return late
+    }
+
+    /// Whether a server has refused a request with -32021, the word of 2026-07-28 for a capability that the client has
+    /// not declared, although the client has it: its process was told of less.
+    public func isDemanded(
+        by envelope: Envelope, _ line: UnsafeRawBufferPointer, of declared: ClientCapabilities
+    ) -> Bool {
+        guard envelope.errorCode == RPCCode.missingCapability else { return false }
+        let named = JSONMembers.value("requiredCapabilities", in: envelope.errorData.of(line))
+        let lacking = named.map { ClientCapabilities(object: $0) } ?? []
+        guard !lacking.isEmpty else { return true }
+        return wanted(declared).isSuperset(of: lacking)
     }
 
     /// Whether a tool's result says that it wanted to ask and could not: the SDKs' sentences for it. A hint only;

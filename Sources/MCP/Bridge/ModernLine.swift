@@ -26,13 +26,14 @@ public enum ModernLine {
         close(envelope, into: &sink)
     }
 
-    /// `subscriptions/listen`; `uris` are raw JSON strings.
+    /// `subscriptions/listen`; `uris` and `tasks` are raw JSON strings.
     public static func listen<Sink: ByteSink & ~Copyable>(
-        _ filter: ListenFilter, uris: [[UInt8]], id: Int, envelope: ModernEnvelope, into sink: inout Sink
+        _ filter: ListenFilter, uris: [[UInt8]], tasks: [[UInt8]] = [], id: Int, envelope: ModernEnvelope,
+        into sink: inout Sink
     ) {
         SouthLine.open(id, "subscriptions/listen", into: &sink)
         sink.append(",\"params\":{\"notifications\":")
-        filter.write(uris: uris, into: &sink)
+        filter.write(uris: uris, tasks: tasks, into: &sink)
         sink.append(",")
         close(envelope, into: &sink)
     }
@@ -47,9 +48,9 @@ public enum ModernLine {
 }
 
 extension ListenFilter {
-    /// As the value of `notifications` in a listen request and in its acknowledgement. `uris` are raw JSON
+    /// As the value of `notifications` in a listen request and in its acknowledgement. `uris` and `tasks` are raw JSON
     /// strings.
-    func write<Sink: ByteSink & ~Copyable>(uris: [[UInt8]], into sink: inout Sink) {
+    func write<Sink: ByteSink & ~Copyable>(uris: [[UInt8]], tasks: [[UInt8]], into sink: inout Sink) {
         var isFirst = true
         func begin(_ text: StaticString, _ sink: inout Sink) {
             sink.append(isFirst ? "{" : ",")
@@ -59,13 +60,20 @@ extension ListenFilter {
         if contains(.tools) { begin("\"toolsListChanged\":true", &sink) }
         if contains(.prompts) { begin("\"promptsListChanged\":true", &sink) }
         if contains(.resources) { begin("\"resourcesListChanged\":true", &sink) }
-        if !uris.isEmpty {
-            begin("\"resourceSubscriptions\":[", &sink)
-            for (i, uri) in uris.enumerated() {
+        func list(_ texts: [[UInt8]], _ sink: inout Sink) {
+            for (i, text) in texts.enumerated() {
                 if i > 0 { sink.append(",") }
-                sink.append(array: uri)
+                sink.append(array: text)
             }
             sink.append("]")
+        }
+        if !uris.isEmpty {
+            begin("\"resourceSubscriptions\":[", &sink)
+            list(uris, &sink)
+        }
+        if !tasks.isEmpty {
+            begin("\"taskIds\":[", &sink)
+            list(tasks, &sink)
         }
         sink.append(isFirst ? "{}" : "}")
     }

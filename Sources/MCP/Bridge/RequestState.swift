@@ -113,13 +113,16 @@ public struct StateSeal: Sendable {
     ///   - key: the sandbox's, of `SessionID.keyBytes`; the purpose is part of what is bound, so that a session
     ///     id never opens as a state.
     ///   - principal: who made the request, where a sandbox has more than one.
-    public init(key: [UInt8], sandbox: String, principal: String = "") {
+    ///   - purpose: what is sealed; one purpose's text never opens as another's.
+    public init(
+        key: [UInt8], sandbox: String, principal: String = "", purpose: StaticString = "requestState"
+    ) {
         precondition(key.count == SessionID.keyBytes, "a sealing key has 32 bytes")
         self.key = key
-        associated = Array("requestState".utf8) + [0] + Array(sandbox.utf8) + [0] + Array(principal.utf8)
+        associated = Array("\(purpose)".utf8) + [0] + Array(sandbox.utf8) + [0] + Array(principal.utf8)
     }
 
-    fileprivate func seal(_ plain: [UInt8]) -> [UInt8] {
+    func seal(_ plain: [UInt8]) -> [UInt8] {
         let total = plain.count + Int(CE_GCM_OVERHEAD_BYTES)
         return [UInt8](unsafeUninitializedCapacity: total) { room, count in
             let status = ce_gcm_seal(
@@ -129,7 +132,7 @@ public struct StateSeal: Sendable {
         }
     }
 
-    fileprivate func open(_ box: [UInt8]) -> [UInt8]? {
+    func open(_ box: [UInt8]) -> [UInt8]? {
         guard box.count >= Int(CE_GCM_OVERHEAD_BYTES) else { return nil }
         var plain = [UInt8](repeating: 0, count: box.count)
         let status = ce_gcm_open(
@@ -214,7 +217,7 @@ public struct RequestDigest: Sendable, Hashable {
 }
 
 extension [UInt8] {
-    fileprivate mutating func append(number: some FixedWidthInteger) {
+    mutating func append(number: some FixedWidthInteger) {
         Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }
     }
 }

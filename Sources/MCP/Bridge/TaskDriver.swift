@@ -84,14 +84,6 @@ public struct TaskDriver: Sendable {
         return JSONMembers.has("io.modelcontextprotocol/tasks", in: extensions)
     }
 
-    /// Whether a tool of a legacy server can be called as a task only: `execution.taskSupport`.
-    public static func isRequired(byTool tool: UnsafeRawBufferPointer) -> Bool {
-        guard let execution = JSONMembers.value("execution", in: tool),
-            let support = JSONMembers.value("taskSupport", in: execution)
-        else { return false }
-        return support.equals("\"required\"")
-    }
-
     public mutating func tick(now: Instant) -> [Action] {
         guard !isOver, let due = pollAt, now >= due else { return [] }
         pollAt = nil

@@ -58,6 +58,9 @@ public struct Watches: Sendable {
         return .watching(isFirst ? .subscribe(server: server, uri: uri) : nil)
     }
 
+    /// Whether a client watches anything.
+    public func has(_ client: UInt64) -> Bool { byClient[client]?.isEmpty == false }
+
     public mutating func unwatch(_ client: UInt64, server: Int, uri: String, now: Instant) {
         drop(client, Place(server: server, uri: uri), now)
     }
@@ -136,20 +139,27 @@ public struct ListenWish: Sendable, Equatable {
     public var lists: ListenFilter
     /// Decoded, in order, each once; cut at `urisMax`.
     public var uris: [String]
+    /// The same of `taskIds`, of the extension for tasks.
+    public var tasks: [String]
 
     /// `object` is the raw value.
     public init(object: UnsafeRawBufferPointer, urisMax: Int = BridgeLimits.watchedPerClientMax) {
         lists = ListenFilter(object: object)
-        uris = []
-        guard let list = JSONMembers.value("resourceSubscriptions", in: object) else { return }
+        uris = Self.texts("resourceSubscriptions", in: object, max: urisMax)
+        tasks = Self.texts("taskIds", in: object, max: urisMax)
+    }
+
+    private static func texts(_ name: StaticString, in object: UnsafeRawBufferPointer, max: Int) -> [String] {
+        guard let list = JSONMembers.value(name, in: object) else { return [] }
+        var found: [String] = []
         var seen: Set<String> = []
         var walker = ArrayWalker(list)
-        while let element = walker.next(), uris.count < urisMax {
-            guard let text = element.of(list).insideQuotes, text.count <= MCPLimits.resourceURIBytesMax else {
-                continue
-            }
-            let uri = JSONText.string(text)
-            if seen.insert(uri).inserted { uris.append(uri) }
+        while let element = walker.next(), found.count < max {
+            guard let inside = element.of(list).insideQuotes, inside.count <= MCPLimits.resourceURIBytesMax
+            else { continue }
+            let text = JSONText.string(inside)
+            if seen.insert(text).inserted { found.append(text) }
         }
+        return found
     }
 }

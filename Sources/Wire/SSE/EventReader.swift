@@ -72,7 +72,9 @@ public struct EventReader: ~Copyable {
 
     /// Holds an unfinished line until its end comes.
     private mutating func keep(_ piece: UnsafeRawBufferPointer) throws(Failure) {
-        guard piece.count <= eventBytesMax - data.count - line.count else {
+        // A byte order mark is no part of the first line, and may be in the piece.
+        let mark = isFirstLine ? 3 : 0
+        guard piece.count <= eventBytesMax + mark - data.count - line.count else {
             throw Failure(reason: "event is too large")
         }
         line.append(piece)

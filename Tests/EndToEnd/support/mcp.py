@@ -224,6 +224,8 @@ class Modern(Checked):
         target = params.get("uri") if method == "resources/read" else params.get("name")
         if target is not None and method in ("tools/call", "prompts/get", "resources/read"):
             fields["Mcp-Name"] = target
+        if method.startswith("tasks/") and "taskId" in params:
+            fields["Mcp-Name"] = params["taskId"]
         fields = {name: value for name, value in (fields | (headers or {})).items() if value is not None}
         return {"jsonrpc": "2.0", "id": ident, "method": method, "params": params}, fields, ident
 

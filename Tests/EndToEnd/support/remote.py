@@ -1,13 +1,18 @@
 """A scripted remote MCP server over HTTP, in this process, that writes down what it is sent."""
 
 import json
+import queue
+import select
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from fixture.schema import MODERN, Conversation
+from pathlib import Path
+
+from fixture.schema import META, MODERN, Conversation
 
 RESULTS = {
     "initialize": {
@@ -60,6 +65,7 @@ class Remote:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128
 
             def process_request(self, *arguments):
                 remote.connections += 1
@@ -138,6 +144,89 @@ class Remote:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Hosted(Remote):
+    """The scripted stdio server behind HTTP: what it says in a call comes in the response to it, all else on the GET
+    stream."""
+
+    def __init__(self, *flags):
+        super().__init__()
+        command = [sys.executable, str(Path(__file__).parents[1] / "fixture/server.py"), *map(str, flags)]
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.waiting, self.results, self.unasked = {}, {}, queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.child.stdout:
+            message = json.loads(line)
+            with self.lock:
+                self.place(message).put(message)
+
+    def place(self, message):
+        """Where a message is said."""
+        params = message.get("params") or {}
+        meta = params.get("_meta") or {}
+        if "method" not in message:
+            ident = message["id"]
+        elif "id" in message:
+            task = meta.get(META + "related-task", {}).get("taskId")
+            ident = self.results.get(task) if task else int(message["id"].split("-")[1])
+        else:
+            ident = params.get("progressToken", meta.get(META + "subscriptionId"))
+        return self.waiting.get(ident, self.unasked)
+
+    def tell(self, message):
+        with self.lock:
+            self.child.stdin.write(json.dumps(message).encode() + b"\n")
+            self.child.stdin.flush()
+
+    def serve(self, handler, request):
+        with self.lock:
+            self.requests.append(request)
+        self.judge(request)
+        if request.method == "DELETE":
+            return reply(handler, 204)
+        if request.method == "GET":
+            begin_stream(handler)
+            return self.pass_on(handler, self.unasked, None)
+        if request.rpc is None or "id" not in request.message:
+            self.tell(request.message)
+            return reply(handler, 202)
+        ident, said = request.message["id"], queue.Queue()
+        with self.lock:
+            self.waiting[ident] = said
+            if request.rpc == "tasks/result":
+                self.results[request.message["params"]["taskId"]] = ident
+        self.tell(request.message)
+        if request.rpc == "initialize":
+            return reply(handler, 200, said.get(timeout=30), Mcp_Session_Id="session-1")
+        begin_stream(handler)
+        self.pass_on(handler, said, ident)
+        with self.lock:
+            # The id may be in use again.
+            if self.waiting.get(ident) is said:
+                del self.waiting[ident]
+
+    def pass_on(self, handler, said, ident):
+        while not self.stopping.is_set():
+            try:
+                message = said.get(timeout=0.05)
+            except queue.Empty:
+                # A client of 2026-07-28 that hangs up has called it off.
+                if select.select([handler.connection], [], [], 0)[0]:
+                    if ident is not None:
+                        self.tell({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": ident}})
+                    return
+                continue
+            event(handler, message)
+            if ident is not None and message.get("id") == ident and "method" not in message:
+                return
+
+    def stop(self):
+        super().stop()
+        self.child.kill()
+        self.child.wait(10)
 
 
 def result(request, value):

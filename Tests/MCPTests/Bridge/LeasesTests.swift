@@ -124,3 +124,23 @@ func missesClient() {
     #expect(!"this tool does not support regular expressions".raw { Leases.missesClient($0) })
     #expect(!"elicitation done".raw { Leases.missesClient($0) })
 }
+
+@Test("a demand for a capability that the client has is one that another process can meet")
+func demandedCapability() throws {
+    func demands(_ leases: Leases, _ error: String, _ declared: ClientCapabilities) throws -> Bool {
+        try Message(#"{"jsonrpc":"2.0","id":1,"error":\#(error)}"#).with {
+            leases.isDemanded(by: $0, $1, of: declared)
+        }
+    }
+    let elicitation = #"{"code":-32021,"message":"","data":{"requiredCapabilities":{"elicitation":{}}}}"#
+    let roots = #"{"code":-32021,"message":"","data":{"requiredCapabilities":{"roots":{}}}}"#
+    let auto = Leases(.auto)
+    #expect(try demands(auto, elicitation, [.elicitationForm, .sampling]))
+    #expect(try !demands(auto, elicitation, .sampling))
+    #expect(try !demands(auto, elicitation.replacing("-32021", with: "-32020"), .elicitationForm))
+    #expect(try demands(auto, #"{"code":-32021,"message":""}"#, .elicitationForm))
+    #expect(try demands(auto, #"{"code":-32021,"message":"","data":5}"#, .elicitationForm))
+    #expect(try !demands(auto, roots, [.roots, .elicitationForm]))
+    #expect(try demands(Leases(.always, asksRoots: true), roots, .roots))
+    #expect(auto.learns && !Leases(.never).learns && !Leases(.always).learns)
+}

@@ -164,7 +164,10 @@ func taskReading() throws {
     ] {
         #expect(try Message(text).with { TaskDriver($0, $1, from: era, now: start) } == nil)
     }
-    #expect(#"{"execution":{"taskSupport":"required"}}"#.raw { TaskDriver.isRequired(byTool: $0) })
-    #expect(!#"{"execution":{"taskSupport":"optional"}}"#.raw { TaskDriver.isRequired(byTool: $0) })
-    #expect(!"{}".raw { TaskDriver.isRequired(byTool: $0) })
+    for (support, found) in [
+        ("required", TaskSupport.required), ("optional", .optional), ("forbidden", nil), ("x", nil),
+    ] as [(String, TaskSupport?)] {
+        #expect("{\"execution\":{\"taskSupport\":\"\(support)\"}}".raw { TaskSupport(tool: $0) } == found)
+    }
+    #expect("{}".raw { TaskSupport(tool: $0) } == nil)
 }

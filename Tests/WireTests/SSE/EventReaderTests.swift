@@ -94,4 +94,16 @@ import Wire
             #expect(read(bytes, piece: piece).events == [Seen(type: "message", data: "{\"a\":\n1}")])
         }
     }
+
+    @Test("a byte order mark does not count against the limit, in whatever pieces it comes")
+    func markAndLimit() {
+        let bytes = [0xEF, 0xBB, 0xBF] + Array("data:\(String(repeating: "x", count: 95))\n\n".utf8)
+        for piece in 1...bytes.count {
+            let (events, failed, _) = read(bytes, piece: piece, max: 100)
+            #expect(events.count == 1 && !failed, "pieces of \(piece)")
+        }
+        for piece in 1...bytes.count {
+            #expect(read(bytes, piece: piece, max: 99).failed, "pieces of \(piece)")
+        }
+    }
 }

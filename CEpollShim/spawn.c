@@ -103,6 +103,17 @@ static void limit(struct launch *launch) {
     }
 }
 
+/// Not being the first to be killed is no right of its own: a host that has no such file goes on.
+static void offer_to_oom_killer(const struct launch *launch) {
+    if (launch->how->oom_score <= 0) return;
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    char text[16];
+    int count = snprintf(text, sizeof text, "%d", launch->how->oom_score);
+    if (write(fd, text, (size_t)count) < 0) errno = 0;
+    close(fd);
+}
+
 static int run_child(void *raw) {
     struct launch *launch = raw;
     const struct ce_spawn_how *how = launch->how;
@@ -118,6 +129,7 @@ static int run_child(void *raw) {
         sched_setaffinity(0, sizeof set, &set);
     }
     limit(launch);
+    offer_to_oom_killer(launch);
     become(launch);
     if (how->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         give_up(launch, "giving up privileges");
@@ -289,4 +301,12 @@ int ce_get_limit(int resource, uint64_t *soft, uint64_t *hard) {
     *soft = found.rlim_cur;
     *hard = found.rlim_max;
     return 0;
+}
+
+int ce_limit_process(int pid, int resource, uint64_t value) {
+    struct rlimit now, wanted = {.rlim_cur = value, .rlim_max = value};
+    if (prlimit(pid, (__rlimit_resource_t)resource, NULL, &now) < 0) return -errno;
+    // A hard limit can be lowered only.
+    if (wanted.rlim_max > now.rlim_max) wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+    return prlimit(pid, (__rlimit_resource_t)resource, &wanted, NULL) == 0 ? 0 : -errno;
 }

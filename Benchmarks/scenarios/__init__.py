@@ -9,7 +9,8 @@ from .idle import IdleConnections, IdleSandboxes, IdleStreams
 from .instructions import Instructions
 from .lists import Lists
 from .loops import Loops
+from .neighbours import Neighbours
 from .results import LargeResults
 
 ALL = [Answers, Calls, TLSCalls, Http2Calls, Http2TLSCalls, Lists, Loops, LargeResults, FanOut, IdleStreams,
-       IdleConnections, IdleSandboxes, Create, Burst, Allocations, Instructions]  # fmt: skip
+       IdleConnections, IdleSandboxes, Create, Burst, Neighbours, Allocations, Instructions]  # fmt: skip

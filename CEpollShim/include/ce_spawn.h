@@ -27,6 +27,9 @@ struct ce_spawn_how {
     /// Signal that the child gets when the calling *thread* ends; 0 is none.
     int death_signal;
     int no_new_privileges;
+    /// How readily the kernel kills it when the whole machine has no memory left, 0 to 1000 (oom_score_adj of
+    /// proc(5)); 0 leaves what the caller has. Started by root, it cannot lower it again.
+    int oom_score;
     const struct ce_rlimit *limits;
     size_t limit_count;
     /// Descriptors that the child gets as 3, 4, …; all others but its standard ones are closed.
@@ -102,5 +105,8 @@ int ce_kill(int pid, int signal);
 
 /// Limits of this process: getrlimit(2) soft and hard.
 int ce_get_limit(int resource, uint64_t *soft, uint64_t *hard);
+
+/// Lowers a limit of another process of this user, soft and hard: prlimit(2). Returns 0.
+int ce_limit_process(int pid, int resource, uint64_t value);
 
 #endif

@@ -22,8 +22,9 @@ final class Child {
         process = spawned
         loop = state.loop
         input = ChildInput(loop: loop)
-        output = ChildOutput(link: link, state: state)
-        errors = ChildErrors(backend: link.backend, loop: loop)
+        let voice = ChildVoice(now: loop.now)
+        output = ChildOutput(link: link, state: state, voice)
+        errors = ChildErrors(backend: link.backend, loop: loop, voice)
         exit = ChildExit(link: link, process: spawned, loop: loop)
         try loop.attach(input, descriptor: spawned.stdin, as: .writer)
         try loop.attach(output, descriptor: spawned.stdout, as: .stream)
@@ -58,21 +59,62 @@ final class ChildInput: Source {
     override func overflowed() {}
 }
 
+/// What both outputs of a child have together.
+final class ChildVoice {
+    var clamour: Clamour
+
+    init(now: Instant) { clamour = Clamour(now: now) }
+}
+
+/// One of a child's outputs: not read for a while when the child says too much unasked.
+class ChildSource: Source, TimerTarget {
+    private let voice: ChildVoice
+    fileprivate let loop: Loop
+    private var pause = TimerID.none
+
+    init(loop: Loop, _ voice: ChildVoice) {
+        self.voice = voice
+        self.loop = loop
+        super.init(loop: loop)
+    }
+
+    final func charge(messages: Int, bytes: Int) {
+        let milliseconds = voice.clamour.spend(messages: messages, bytes: bytes, now: loop.now)
+        guard milliseconds > 0, pause == .none else { return }
+        loop.pauseReading(self)
+        pause = loop.schedule(afterMilliseconds: milliseconds, self, tag: 0)
+    }
+
+    final func timerFired(_ tag: UInt64) {
+        pause = .none
+        loop.resumeReading(self)
+    }
+
+    override func detached() { loop.cancel(pause) }
+}
+
 /// Cuts the child's standard output into lines (MCP stdio: one message a line).
-final class ChildOutput: Source {
+final class ChildOutput: ChildSource {
     private let link: ChildLink
-    private let state: LoopState
     private var partial = ByteQueue()
     /// True while the rest of a line that was too long is skipped.
     private var isSkipping = false
 
-    init(link: ChildLink, state: LoopState) {
+    init(link: ChildLink, state: LoopState, _ voice: ChildVoice) {
         self.link = link
-        self.state = state
-        super.init(loop: state.loop)
+        super.init(loop: state.loop, voice)
     }
 
     override func received(_ bytes: UnsafeRawBufferPointer) {
+        if isSkipping { link.unasked.bytes += bytes.count }
+        cut(bytes)
+        let unasked = link.unasked
+        guard unasked.messages > 0 || unasked.bytes > 0 else { return }
+        link.unasked = (0, 0)
+        charge(messages: unasked.messages, bytes: unasked.bytes)
+    }
+
+    private func cut(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
         while let end = rest.position(of: 10) {
             let line = UnsafeRawBufferPointer(rebasing: rest[..<end])
@@ -109,20 +151,23 @@ final class ChildOutput: Source {
             take(partial.bytes)
             return partial.removeAll()
         }
-        state.loop.pool.lending(partial.take(tally: link.backend.home.outgoing)) { take($0) }
+        loop.pool.lending(partial.take(tally: link.backend.home.outgoing)) { take($0) }
     }
 }
 
 /// The child's standard error, kept as its last lines.
-final class ChildErrors: Source {
+final class ChildErrors: ChildSource {
     private let backend: Backend
 
-    init(backend: Backend, loop: Loop) {
+    init(backend: Backend, loop: Loop, _ voice: ChildVoice) {
         self.backend = backend
-        super.init(loop: loop)
+        super.init(loop: loop, voice)
     }
 
-    override func received(_ bytes: UnsafeRawBufferPointer) { backend.wroteToStderr(bytes) }
+    override func received(_ bytes: UnsafeRawBufferPointer) {
+        backend.wroteToStderr(bytes)
+        charge(messages: 0, bytes: bytes.count)
+    }
 }
 
 /// The process itself: readable when it has ended.

@@ -12,14 +12,26 @@ extension ChildLink {
             try Envelope.scan(line, into: &envelope)
         } catch {
             state.counters.stdoutNoise &+= 1
-            return
+            return note(line)
         }
         switch envelope.kind {
         case .response, .failure: take(&envelope, line)
-        case .notification: notice(envelope, line)
-        case .request: asked(envelope, line)
-        case .batch, .invalid: state.counters.stdoutNoise &+= 1
+        case .notification:
+            note(line)
+            notice(envelope, line)
+        case .request:
+            note(line)
+            asked(envelope, line)
+        case .batch, .invalid:
+            note(line)
+            state.counters.stdoutNoise &+= 1
         }
+    }
+
+    /// Nobody has asked for it.
+    private func note(_ line: UnsafeRawBufferPointer) {
+        unasked.messages += 1
+        unasked.bytes += line.count
     }
 
     /// The id must be one that we gave to this very process; a child may say anything.
@@ -27,7 +39,10 @@ extension ChildLink {
         guard envelope.pointee.idKind == .integer,
             let id = CallID(decimal: envelope.pointee.id.of(line)),
             let call = state.calls.take(id, from: backend, incarnation)
-        else { return strayed(envelope.pointee, line) }
+        else {
+            note(line)
+            return strayed(envelope.pointee, line)
+        }
         answered(id, call, envelope, line)
     }
 

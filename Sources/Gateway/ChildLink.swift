@@ -15,6 +15,8 @@ final class ChildLink: ServerLink, TimerTarget {
     }
 
     private(set) var child: Child?
+    /// What the lines of one read had in them that nobody asked for.
+    var unasked = (messages: 0, bytes: 0)
     /// Of an interactive process that is starting: the call that it is started for.
     var waiting: CallID?
     private var handshake = Handshake(.probe)
@@ -215,6 +217,9 @@ final class ChildLink: ServerLink, TimerTarget {
 
     override func tell(_ write: (inout ByteCollector) -> Void) {
         guard let child else { return }
+        guard waitingBytes <= Limits.childInputBytesMax else {
+            return giveUp("It does not read its input: \(waitingBytes) bytes wait there.")
+        }
         var out = ByteCollector()
         write(&out)
         child.input.outbox.append(out.bytes)

@@ -31,6 +31,13 @@ public enum Limits {
     /// Bytes that may wait for a child which does not read its input, or that a remote server has not answered; more
     /// calls are refused as busy.
     public static let childInputBytes = 8 * 1024 * 1024
+    /// The same with what is told to it besides calls: a server that asks and asks, and does not read the answers, is
+    /// ended. Twice as much, so that calls alone cannot end it.
+    static let childInputBytesMax = 2 * childInputBytes
+    /// Messages a second that one server may send unasked, and that it may have saved up; a loop needs 1.6 us for the
+    /// dearest of them, so 1 % of its time. And bytes that cost as much as a message.
+    static let clamourUnits = 4000
+    static let clamourUnitBytes = 4096
     /// Calls in flight at one server; more are refused as busy.
     public static let callsPerServer = 1024
     /// Milliseconds that calls wait for a connection of the older era to a server of the newer: many have none, and

@@ -38,8 +38,8 @@ struct GroupLimits: Sendable, Equatable {
     }
 }
 
-/// Control groups of this gateway's sandboxes, below the gateway's own group, so that its own limits hold for them
-/// too: `<own>/mcp-gateway-<tag>/<sandbox>/<server>` in every hierarchy, or without the last where nothing holds a
+/// Control groups of this gateway's sandboxes, below the gateway's own group where that may be, so that its own limits
+/// hold for them too: `<own>/mcp-gateway-<tag>/<sandbox>/<server>` in every hierarchy, or without the last where nothing holds a
 /// server alone.
 final class ControlGroups: Sendable {
     let hierarchies: [GroupHierarchy]
@@ -51,7 +51,7 @@ final class ControlGroups: Sendable {
 
     /// Nil when this process may make no group that limits anything: rlimits are what is left then.
     init?(_ hierarchies: [GroupHierarchy]) {
-        self.hierarchies = hierarchies.filter { $0.prepare() }
+        self.hierarchies = hierarchies.compactMap { $0.prepared() }
         if controllers.isEmpty { return nil }
     }
 
@@ -76,13 +76,14 @@ final class ControlGroups: Sendable {
             for hierarchy in hierarchies {
                 let parent = "\(hierarchy.base)/\(sandbox)"
                 // A command beside this gateway may have taken an empty base away.
-                if !Files.isDirectory(hierarchy.base) { _ = hierarchy.prepare() }
-                guard try hierarchy.makeSandbox(parent, sandboxLimits, server: serverLimits) else {
+                hierarchy.restoreBase()
+                let inner = hierarchy.inner(sandboxLimits, server: serverLimits)
+                guard try hierarchy.makeSandbox(parent, sandboxLimits, inner: inner) else {
                     shared.append((hierarchy, parent))
                     continue
                 }
                 made.append((hierarchy, "\(parent)/\(name)"))
-                _ = try hierarchy.make("\(parent)/\(name)", serverLimits)
+                _ = try hierarchy.make("\(parent)/\(name)", serverLimits, inner)
             }
             return try ServerGroup(
                 made, shared: shared, resources, workspace: workspace, isContainer: isContainer, ledger)

@@ -14,19 +14,105 @@ struct GroupHierarchy: Sendable {
     let isUnified: Bool
     /// The gateway's own group.
     let own: String
-    /// Directory of this gateway's groups.
-    let base: String
+    /// The highest group of the tree that is seen here.
+    let top: String
+    /// Tells apart the gateways of one group.
+    let tag: String
+    /// Of those that are wanted, the ones that hold what is in the base. Before it is prepared, all that may.
     var controllers: Set<GroupController>
+    /// Where the base is; the own group, or one that has it inside.
+    private(set) var place: String
 
-    /// The gateway's own place beside `base` where it must have one.
-    private var leaf: String { "\(base).gateway" }
+    init(isUnified: Bool, own: String, top: String, tag: String, controllers: Set<GroupController>) {
+        self.isUnified = isUnified
+        self.own = own
+        self.top = top
+        self.tag = tag
+        self.controllers = controllers
+        place = own
+    }
 
-    /// Makes the base and gives it the controllers. False when this process may not.
-    func prepare() -> Bool {
-        if isUnified, !controllers.isEmpty { enableControllers() }
+    /// Directory of this gateway's groups.
+    var base: String { "\(place)/mcp-gateway-\(tag)" }
+
+    /// The gateway's own place beside its groups where it must have one.
+    private var leaf: String { "\(own)/mcp-gateway-\(tag).gateway" }
+
+    /// With a base that works; nil when this process may make none.
+    ///
+    /// A group of version 2 with processes of its own gives no controllers to groups below it. So a gateway that is
+    /// alone in its group moves one down; one that is not, as in a login session, takes the nearest group above that
+    /// gives some away. Where there is none, the base is good for killing what is in it.
+    func prepared() -> GroupHierarchy? {
+        guard isUnified else { return makeBase() ? self : nil }
+        for directory in [own] + above {
+            if let made = prepared(at: directory) { return made }
+        }
+        var bare = self
+        bare.controllers = []
+        return bare.makeBase() ? bare : nil
+    }
+
+    private func prepared(at directory: String) -> GroupHierarchy? {
+        let given = Self.controllers(of: directory)
+        guard !given.isEmpty, directory != own || vacate() else { return nil }
+        var candidate = self
+        candidate.place = directory
+        candidate.controllers = given
+        delegate(directory, given)
+        if candidate.makeBase() {
+            candidate.controllers = Self.controllers(of: candidate.base)
+            // Of any other type, it is part of a group whose processes share their limits.
+            let type = GroupFile.text("\(candidate.base)/cgroup.type").filter { !$0.isWhitespace }
+            if !candidate.controllers.isEmpty, type.isEmpty || type == "domain" {
+                candidate.delegate(candidate.base, candidate.controllers)
+                return candidate
+            }
+            rmdir(candidate.base)
+        }
+        candidate.controllers = given
+        if directory == own { candidate.leave() }
+        return nil
+    }
+
+    /// Moves the gateway one down where it is alone in its group. False when the group keeps processes, and so may
+    /// give nothing away; the root of all, which has no type, may always.
+    private func vacate() -> Bool {
+        guard Files.exists("\(own)/cgroup.type") else { return true }
+        let members = GroupFile.text("\(own)/cgroup.procs").split(separator: "\n")
+        if members.isEmpty { return true }
+        guard members.count == 1, members.first == "\(getpid())", mkdir(leaf, 0o755) == 0 || errno == EEXIST
+        else { return false }
+        if GroupFile.write("0", to: "\(leaf)/cgroup.procs") { return true }
+        rmdir(leaf)
+        return false
+    }
+
+    /// The groups around the gateway's own, the nearest first.
+    private var above: [String] {
+        var found: [String] = []
+        var at = own
+        while at != top, at.hasPrefix(top + "/") {
+            at = HostPaths.parent(of: at)
+            found.append(at)
+        }
+        return found
+    }
+
+    private static func controllers(of directory: String) -> Set<GroupController> {
+        let names = GroupFile.text("\(directory)/cgroup.controllers").split { $0.isWhitespace }
+        return Set(names.compactMap { GroupController(rawValue: String($0)) })
+    }
+
+    private func makeBase() -> Bool {
         guard mkdir(base, 0o755) == 0 || errno == EEXIST else { return false }
-        delegate(base, controllers)
         return access("\(base)/cgroup.procs", W_OK) == 0
+    }
+
+    /// Again, where a command beside this gateway has taken an empty one away.
+    func restoreBase() {
+        guard !Files.isDirectory(base), makeBase() else { return }
+        delegate(base, controllers)
     }
 
     /// Gives the gateway a group of its own beside its servers' where CPU time is shared out. Left outside of every
@@ -49,41 +135,40 @@ struct GroupHierarchy: Sendable {
         rmdir(leaf)
     }
 
-    /// A group with processes of its own gives no controllers to groups below it (cgroup v2, no internal
-    /// processes): a gateway that is alone in its group moves one down.
-    private func enableControllers() {
-        guard !delegate(own, controllers) else { return }
-        let members = GroupFile.text("\(own)/cgroup.procs").split(separator: "\n")
-        guard members.count == 1, members.first == "\(getpid())" else { return }
-        guard mkdir(leaf, 0o755) == 0 || errno == EEXIST, GroupFile.write("0", to: "\(leaf)/cgroup.procs")
-        else { return }
-        if !delegate(own, controllers) { _ = GroupFile.write("0", to: "\(own)/cgroup.procs") }
+    /// Lets the groups below `directory` have limits. CPU time cannot be given away while a real-time process runs;
+    /// the rest can.
+    private func delegate(_ directory: String, _ controllers: Set<GroupController>) {
+        guard isUnified else { return }
+        for wanted in [controllers, controllers.subtracting([.cpu])] where !wanted.isEmpty {
+            let names = wanted.map { "+\($0.rawValue)" }.sorted().joined(separator: " ")
+            if GroupFile.write(names, to: "\(directory)/cgroup.subtree_control") { return }
+        }
     }
 
-    /// Lets the groups below `directory` have limits.
-    @discardableResult
-    private func delegate(_ directory: String, _ controllers: Set<GroupController>) -> Bool {
-        guard isUnified, !controllers.isEmpty else { return true }
-        let names = controllers.map { "+\($0.rawValue)" }.sorted().joined(separator: " ")
-        return GroupFile.write(names, to: "\(directory)/cgroup.subtree_control")
-    }
-
-    /// Makes the group of a sandbox, if it is not there, and says what its servers are told apart by.
-    func makeSandbox(_ directory: String, _ limits: GroupLimits, server: GroupLimits) throws(Errno) -> Bool {
-        var inner = controllers
+    /// What the servers of a sandbox are told apart by.
+    func inner(_ limits: GroupLimits, server: GroupLimits) -> Set<GroupController> {
         // Each level costs the scheduler at every switch between servers: 5 % of a call, measured.
-        if !server.holdsCPU(below: limits) { inner.remove(.cpu) }
-        if try make(directory, limits) { delegate(directory, inner) }
+        server.holdsCPU(below: limits) ? controllers : controllers.subtracting([.cpu])
+    }
+
+    /// Makes the group of a sandbox, if it is not there, and says whether its servers have groups in it.
+    func makeSandbox(
+        _ directory: String, _ limits: GroupLimits, inner: Set<GroupController>
+    ) throws(Errno) -> Bool {
+        _ = try make(directory, limits, controllers)
+        delegate(directory, inner)
         return isUnified || !inner.isEmpty
     }
 
     /// True when it was made now.
-    func make(_ directory: String, _ limits: GroupLimits) throws(Errno) -> Bool {
+    func make(
+        _ directory: String, _ limits: GroupLimits, _ controllers: Set<GroupController>
+    ) throws(Errno) -> Bool {
         if mkdir(directory, 0o755) != 0 {
             if errno == EEXIST { return false }
             throw Errno(errno, "making the control group \(directory)")
         }
-        for (file, value, isNeeded) in settings(limits) {
+        for (file, value, isNeeded) in settings(limits, controllers) {
             guard GroupFile.write(value, to: "\(directory)/\(file)") || !isNeeded else {
                 let error = errno
                 rmdir(directory)
@@ -94,7 +179,9 @@ struct GroupHierarchy: Sendable {
     }
 
     /// Files and values; those of swap exist on some kernels only.
-    private func settings(_ limits: GroupLimits) -> [(file: String, value: String, isNeeded: Bool)] {
+    func settings(
+        _ limits: GroupLimits, _ controllers: Set<GroupController>
+    ) -> [(file: String, value: String, isNeeded: Bool)] {
         /// Microseconds in which a group may use its share of CPU time: the kernel's own default.
         let period: UInt64 = 100_000
         let (quota, isBeyond) = max(limits.cpuPercent, 1).multipliedReportingOverflow(by: period / 100)

@@ -35,8 +35,7 @@ enum GroupMounts {
             }
             found.append(
                 GroupHierarchy(
-                    isUnified: isUnified, own: directory, base: "\(directory)/mcp-gateway-\(tag)",
-                    controllers: wanted))
+                    isUnified: isUnified, own: directory, top: point, tag: tag, controllers: wanted))
         }
         return found
     }

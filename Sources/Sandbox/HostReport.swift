@@ -23,7 +23,7 @@ public struct HostReport: Sendable {
     public static func examine(stateDirectory: String) -> [Check] {
         [
             kernel, userNamespaces, bubblewrap(stateDirectory), systemCalls,
-            cgroup(stateDirectory), networks, descriptorLimit,
+            cgroup(stateDirectory), workspaces, networks, descriptorLimit,
             directory(stateDirectory), python,
             tool("uv", for: "servers from PyPI", remedy: "It is installed on first use; or pip install uv."),
             tool("npm", for: "servers from npm", remedy: "Debian: apt-get install npm."),
@@ -35,17 +35,13 @@ public struct HostReport: Sendable {
     // MARK: Kernel
 
     private static var kernel: Check {
-        var name = utsname()
-        uname(&name)
-        let release = withUnsafeBytes(of: &name.release) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        let parts = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
         // pidfds in waitid (5.4), close_range (5.9).
-        let ok = parts.count == 2 && (parts[0], parts[1]) >= (5, 9)
+        let ok = KernelRelease.current.map { $0 >= KernelRelease(major: 5, minor: 9) } ?? false
         return Check(
-            name: "kernel", ok: ok, detail: "Linux \(release)",
-            remedy: ok ? nil : "Linux 5.9 or newer is needed.")
+            name: "kernel", ok: ok, detail: "Linux \(KernelRelease.text)",
+            remedy: ok
+                ? nil : "Linux 5.9 or newer is needed. Debian: apt-get install linux-image-amd64, and reboot."
+        )
     }
 
     private static var userNamespaces: Check {
@@ -115,14 +111,38 @@ public struct HostReport: Sendable {
             return Check(name: name, ok: true, detail: works.sorted().joined(separator: ", "))
         }
         let names = missing.map(\.rawValue).joined(separator: ", ")
+        let rest =
+            missing.contains(.pids) && HeldJail.isPossible
+            ? "; the number of a server's processes is limited without" : ""
         return Check(
-            name: name, ok: false, detail: "no limit of \(names) for groups of processes",
+            name: name, ok: false, detail: "no limit of \(names) for groups of processes\(rest)",
             remedy: Self.groupRemedy)
     }
 
-    private static let groupRemedy =
-        "Servers have process limits only. Run as root, or with Delegate=yes in the unit; in a container, give it "
-        + "a writable cgroup."
+    private static var groupRemedy: String {
+        let start =
+            geteuid() == 0
+            ? "systemd-run -p Delegate=yes mcp-gateway serve"
+            : "run as root; or as this user: systemd-run --user -p Delegate=yes mcp-gateway serve"
+        return
+            "A server may take what the machine has. \(start); or Delegate=yes in the unit; in a container, give "
+            + "it a writable cgroup: docker run --privileged --cgroupns=private."
+    }
+
+    /// A file system of a size of its own for each sandbox needs the right to mount it.
+    private static var workspaces: Check {
+        let name = "workspaces"
+        guard geteuid() == 0 else {
+            return Check(
+                name: name, ok: false,
+                detail:
+                    "without root, /workspace has no size limit: a sandbox may fill the disk of the state directory",
+                remedy:
+                    "Run the gateway as root: sudo mcp-gateway serve; or give --state-dir a file system of its own."
+            )
+        }
+        return Check(name: name, ok: true, detail: "each sandbox's /workspace has a size, sandbox-disk")
+    }
 
     private static var systemCalls: Check {
         let name = "system call filter"
@@ -157,8 +177,9 @@ public struct HostReport: Sendable {
             return Check(
                 name: name, ok: false, detail: "network: none, listed and proxy do not work here: \(error)",
                 remedy:
-                    "Run the gateway as root, or give it CAP_SYS_ADMIN; in a container, both with a seccomp profile "
-                    + "that allows unshare and setns. network: host needs nothing.")
+                    "Run the gateway as root: sudo mcp-gateway serve; or with AmbientCapabilities=CAP_SYS_ADMIN in "
+                    + "the unit; in a container, both with a seccomp profile that allows unshare and setns: "
+                    + "docker run --security-opt seccomp=unconfined. network: host needs nothing.")
         }
     }
 

@@ -33,6 +33,9 @@ public enum SandboxLimits {
     static let engineProcesses: UInt64 = 96
     /// Bytes of one variable of a container: engines read their file of variables in lines of less than 64 KiB.
     static let environmentLineBytes = 60 * 1024
+    /// How readily a server is killed when the machine itself has no memory left (oom_score_adj): before the gateway,
+    /// and before everything of the host that has no such wish itself.
+    static let memoryVictimScore: Int32 = 800
     /// Rounds of removing containers that an earlier gateway left.
     static let containerRemovals = 4
 

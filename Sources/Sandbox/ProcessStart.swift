@@ -14,6 +14,8 @@ struct ProcessStart {
     var cpu: Int?
     var forbidsNewPrivileges = true
     var limits: [(resource: Int32, value: UInt64)] = []
+    /// See `ce_spawn_how.oom_score`.
+    var memoryVictimScore: Int32 = 0
     /// Become 3, 4, … in the child.
     var inherited: [Int32] = []
     /// Entered before anything else: a control group, a network namespace, a mount namespace.
@@ -52,6 +54,7 @@ struct ProcessStart {
                             how.cpu = cpu.map(Int32.init(clamping:)) ?? -1
                             how.death_signal = SIGKILL
                             how.no_new_privileges = forbidsNewPrivileges ? 1 : 0
+                            how.oom_score = memoryVictimScore
                             how.limits = rlimits.baseAddress
                             how.limit_count = rlimits.count
                             how.inherited = inherited.baseAddress

@@ -25,12 +25,16 @@ struct Server: Sendable {
             jail.shares.append(HostPaths.Share(named: root, source: root, isWritable: false))
         }
         jail.directory = package.directory ?? Jail.workspace
-        return StartPlan(
+        var plan = StartPlan(
             command: command, environment: environment(home: isJailed ? Jail.workspace : workspace),
             jail: jail,
             directory: package.directory ?? workspace, user: user,
             cpu: configuration.pinsServers ? request.cpu : nil, limits: limits(configuration),
             mark: request.sandboxID)
+        if isJailed, user == nil, HeldJail.isPossible {
+            plan.jailProcesses = (request.resources ?? configuration.resources)[.serverProcesses]
+        }
+        return plan
     }
 
     /// PATH, HOME and LANG may be set by the server's configuration, the sandbox's id not.

@@ -13,6 +13,8 @@ struct StartPlan: Sendable {
     var user: UInt32?
     var cpu: Int?
     var limits: [(resource: Int32, value: UInt64)] = []
+    /// Processes and threads that the user namespace of its jail may have; nil where something else holds them.
+    var jailProcesses: UInt64?
     var group: ServerGroup?
     /// Of the sandbox; nil is the host's.
     var network: Int32?
@@ -64,7 +66,8 @@ struct Starter: Sendable {
         command[0] = program
         var start = ProcessStart(
             program: "/proc/self/exe", arguments: [CE_WARDEN_NAME] + command, environment: plan.environment,
-            directory: plan.directory, user: plan.user, cpu: plan.cpu, limits: plan.limits)
+            directory: plan.directory, user: plan.user, cpu: plan.cpu, limits: plan.limits,
+            memoryVictimScore: SandboxLimits.memoryVictimScore)
         start.group = plan.group
         start.network = plan.network
         start.workspace = plan.workspace
@@ -106,11 +109,13 @@ struct Starter: Sendable {
         let writer = Descriptor(owning: ends[1])
         guard let filter else { throw Errno(EINVAL, "setting up the jail") }
         let calls = Descriptor(owning: try filter.open())
+        let held = try HeldJail(plan)
         var start = ProcessStart(
             program: bubblewrap,
-            arguments: [bubblewrap, "--args", "3", "--seccomp", "5", "--"] + plan.command,
+            arguments: [bubblewrap, "--args", "3", "--seccomp", "5"] + held.options + ["--"] + plan.command,
             environment: [("PATH", Executable.systemPath), (Self.markVariable, plan.mark)], user: plan.user,
-            cpu: plan.cpu, limits: plan.limits, inherited: [options.raw, writer.raw, calls.raw])
+            cpu: plan.cpu, limits: plan.limits, memoryVictimScore: SandboxLimits.memoryVictimScore,
+            inherited: [options.raw, writer.raw, calls.raw] + held.inherited)
         start.group = plan.group
         start.network = plan.network
         start.workspace = plan.workspace
@@ -124,10 +129,20 @@ struct Starter: Sendable {
             parent == spawned.pid || parent == getpid()
         else {
             if pidfd >= 0 { ce_close(pidfd) }
-            return SpawnedChild(spawned, .jailOnly, group: plan.group)
+            let child = SpawnedChild(spawned, .jailOnly, group: plan.group)
+            // It would run without its limit.
+            if plan.jailProcesses != nil { child.kill() }
+            return child
         }
-        return SpawnedChild(
+        let child = SpawnedChild(
             spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd, group: plan.group)
+        do {
+            try held.release(initPID)
+            return child
+        } catch {
+            child.killAndReap()
+            throw error
+        }
     }
 
     private static func memoryFile(_ options: [String]) throws(Errno) -> Int32 {

@@ -165,3 +165,25 @@ func search() {
     #expect(builtIn.search("no-such-thing-anywhere").isEmpty)
     #expect(builtIn.search("").count == builtIn.servers.count)
 }
+
+@Test(
+    "servers of well-known services reach these, and no more, where the network is listed",
+    arguments: [
+        ("brave", ["api.search.brave.com:443"]), ("exa", ["api.exa.ai:443"]), ("slack", ["slack.com:443"]),
+        ("notion", ["api.notion.com:443"]), ("tavily", ["api.tavily.com:443"]),
+        ("google-maps", ["maps.googleapis.com:443"]), ("sentry", ["sentry.io:443"]),
+        ("stripe", ["api.stripe.com:443", "mcp.stripe.com:443"]),
+        ("perplexity-ask", ["api.perplexity.ai:443"]),
+        ("airtable", ["api.airtable.com:443", "content.airtable.com:443"]),
+    ])
+func hostsOfServices(_ key: String, _ hosts: [String]) throws {
+    let server = try #require(builtIn.find(key))
+    #expect(try check(key, settings(server, \.isRequired)).get().allowedHosts == hosts)
+}
+
+@Test("a service at an address of its owner's is reached there too")
+func hostsOfOwnServices() throws {
+    let plan = try check("gitlab", ["personalAccessToken": "t", "url": "https://git.internal:8443/api/v4"])
+        .get()
+    #expect(plan.allowedHosts == ["gitlab.com:443", "git.internal:8443"])
+}

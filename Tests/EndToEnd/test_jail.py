@@ -91,6 +91,14 @@ def test_no_new_privileges_and_no_capabilities(jailed):
     assert int(status["CapBnd"], 16) == 0 or int(status["CapPrm"], 16) == 0
 
 
+def test_a_machine_without_memory_loses_servers_first(gateway, jailed):
+    def score(pid):
+        with open(f"/proc/{pid}/oom_score_adj") as file:
+            return int(file.read())
+
+    assert score(processes.server_process(jailed[1])) > score(gateway.pid)
+
+
 def test_own_namespaces(gateway, jailed):
     server = processes.server_process(jailed[1])
     for kind in ("pid", "mnt", "ipc", "uts"):

@@ -20,6 +20,8 @@ struct HostPatternTests {
             "", ":80", "host", "host:", "host:0", "host:65536", "host:+80", "ho st:80", "a\nb:80", "a#b:80",
             "-a:80",
             "fd00::1:80", "[nonsense]:80", "[1.2.3.4]:80", "user@host:80", "host:8 0", "*:80", "a/b:80",
+            "127.1:80", "0177.0.0.1:80", "0x7f.1:80", "0x7f000001:80", "2130706433:80", "1.2.3.4.5:80",
+            "a.1:80",
         ])
     func malformed(_ text: String) { #expect(HostPort(text) == nil) }
 

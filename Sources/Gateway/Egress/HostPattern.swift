@@ -13,7 +13,7 @@ struct HostPort: Hashable, Sendable, CustomStringConvertible {
             guard case .v6 = IPAddress(name) else { return nil }
         } else {
             if name.hasSuffix(".") { name.removeLast() }
-            guard HostPort.isName(name) else { return nil }
+            guard HostPort.isName(name), !Self.isMisspelt(name) else { return nil }
         }
         guard port > 0 else { return nil }
         self.host = name
@@ -44,6 +44,18 @@ struct HostPort: Hashable, Sendable, CustomStringConvertible {
                 default: false
                 }
             }
+    }
+
+    /// An address that only some would read as one, and those not all as the same: `0177.0.0.1`, `127.1`, `0x7f000001`.
+    /// A name whose last part is a number is an IPv4 address in four decimal parts, or nothing.
+    private static func isMisspelt(_ name: String) -> Bool {
+        guard let last = name.split(separator: ".", omittingEmptySubsequences: false).last else {
+            return true
+        }
+        let isNumber =
+            last.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+            || last.hasPrefix("0x") && last.dropFirst(2).allSatisfy(\.isHexDigit)
+        return isNumber && IPAddress(name) == nil
     }
 
     var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

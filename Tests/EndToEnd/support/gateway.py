@@ -63,22 +63,28 @@ def new_mark():
 class Gateway:
     """One running `mcp-gateway serve`, with two API keys: of alpha and of beta."""
 
-    def __init__(self, directory, config="", flags=(), environment=None, isolation="auto",
-                 preexec=None):  # fmt: skip
+    def __init__(self, directory, config="", flags=(), environment=None, isolation="auto", preexec=None,
+                 user=None):  # fmt: skip
+        """`user` is who runs it; None is who runs the tests."""
         self.directory = Path(directory)
         self.state = self.directory / "state"
         self.log_path = self.directory / "gateway.log"
         self.keys = {name: "e2b_" + secrets.token_hex(20) for name in ("alpha", "beta")}
         self.config, self.flags, self.isolation = config, list(flags), isolation
         self.environment, self.preexec = environment or {}, preexec
+        self.user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         self.process = None
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o755)
+        if user is not None:
+            os.chown(self.directory, user, user)
 
     def command(self):
         keys = self.directory / "keys"
         keys.write_text("".join(f"{name} {key}\n" for name, key in self.keys.items()))
         keys.chmod(0o600)
+        if self.user:
+            os.chown(keys, self.user["user"], self.user["group"])
         command = [
             str(BINARY), "serve",
             "--listen", f"127.0.0.1:{self.port}",
@@ -94,15 +100,19 @@ class Gateway:
         return command + FLAGS + self.flags
 
     def start(self):
+        self.spawn()
+        wait_until(self._is_up, READY_SECONDS, f"the gateway serves; its log: {self.log_path}")
+        return self
+
+    def spawn(self):
+        """Starts it, and does not wait until it serves."""
         self.port, self.admin_port = free_port(), free_port()
         environment = {key: value for key, value in os.environ.items() if not key.startswith("MCP_GATEWAY_")}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env=environment | self.environment, preexec_fn=self.preexec,
+                env=environment | self.environment, preexec_fn=self.preexec, **self.user,
             )  # fmt: skip
-        wait_until(self._is_up, READY_SECONDS, f"the gateway serves; its log: {self.log_path}")
-        return self
 
     def _is_up(self):
         assert self.process.poll() is None, f"the gateway ended with {self.process.returncode}:\n{self.log[-3000:]}"

@@ -54,33 +54,37 @@ extension Backend {
     func dispatchHeldCalls() {
         let waiting = heldCalls
         heldCalls.removeAll()
-        for id in waiting {
-            guard let call = state.calls[id], let held = call.held,
-                let link = link(servingModern: call.isModern)
-            else { continue }
-            if link.era == .modern || call.isModern {
-                held.with { body, envelope, _ in
-                    call.bridged = bridged(call, body, envelope, by: link) { held }
-                }
+        for id in waiting { dispatch(id) }
+    }
+
+    /// Sends a call that waits with its request, unless it has ended meanwhile.
+    func dispatch(_ id: CallID) {
+        guard let call = state.calls[id], let held = call.held,
+            let link = link(servingModern: call.isModern)
+        else { return }
+        if mirrorOpening != nil, !call.isModern {
+            return backChannelCalls.append(BackChannelCall(id: id, failure: []))
+        }
+        if link.era == .modern || call.isModern {
+            held.with { body, envelope, _ in
+                call.bridged = bridged(call, body, envelope, by: link) { held }
             }
-            if link.runsTasks {
-                var refusal: CallFailure?
-                held.with { refusal = prepareTask(call, link, $0, $1, $2) { held } }
-                if let refusal {
-                    _ = state.calls.remove(id)
-                    state.reply(call, failure: refusal)
-                    continue
-                }
+        }
+        if link.runsTasks {
+            var refusal: CallFailure?
+            held.with { refusal = prepareTask(call, link, $0, $1, $2) { held } }
+            if let refusal {
+                _ = state.calls.remove(id)
+                return state.reply(call, failure: refusal)
             }
-            if isLeased(call, by: link) {
-                place(id, declared(call))
-            } else {
-                sendHeld(id, on: link)
-            }
+        }
+        if isLeased(call, by: link) {
+            place(id, declared(call))
+        } else {
+            sendHeld(id, on: session(for: call, link))
         }
     }
 
-    /// Sends a call that waited with its request.
     func sendHeld(_ id: CallID, on link: ServerLink) {
         guard let call = state.calls[id], let held = call.held else { return }
         call.held = nil
@@ -99,6 +103,7 @@ extension Backend {
             guard call.isModern, call.kind != .complete else { return nil }
             let bridged = BridgedCall.parkable(body, envelope.pointee, call.kind.method)
             bridged?.visits = call.bridged?.visits ?? 0
+            if bridged != nil { call.subject = Self.subject(envelope, body) }
             return bridged
         }
         guard !call.isModern, call.kind != .complete, let session = call.session else { return nil }
@@ -147,8 +152,33 @@ extension Backend {
 
     /// Whether the call goes to a process of its own.
     func isLeased(_ call: Call, by link: ServerLink) -> Bool {
-        link.era == .legacy && leases.isInteractive && link is ChildLink
-            && !leases.wanted(declared(call)).isEmpty
+        if isRemote { return awaitsSession(call, link) }
+        let mayNeed = leases.isInteractive || home.parking.count > 0 || !askers.isEmpty
+        guard link.era == .legacy, mayNeed, link is ChildLink, !leases.wanted(declared(call)).isEmpty else {
+            return false
+        }
+        if leases.isInteractive { return true }
+        let wouldDoubt = hasParked(link) || link.inFlight > 0 && askers.contains(call.subject)
+        return leases.isInteractive(besideOthers: wouldDoubt)
+    }
+
+    private func hasParked(_ link: ServerLink) -> Bool {
+        home.parking.count > 0
+            && link.clientCalls.contains { state.calls[CallID(value: $0)]?.isParked == true }
+    }
+
+    /// By hash, what a request names: a tool, a prompt or a resource.
+    static func subject(_ envelope: UnsafePointer<Envelope>, _ body: UnsafeRawBufferPointer) -> Int {
+        var hasher = Hasher()
+        hasher.combine(bytes: envelope.pointee.name.of(body))
+        hasher.combine(bytes: envelope.pointee.uri.of(body))
+        return hasher.finalize()
+    }
+
+    /// The server has asked during `call`: the next one of its kind shall not be mixed up with others.
+    func noteAsker(_ call: Call) {
+        guard call.subject != 0, askers.count < BridgeLimits.askersMax else { return }
+        askers.insert(call.subject)
     }
 
     func declared(_ call: Call) -> ClientCapabilities {
@@ -180,6 +210,7 @@ extension Backend {
     func callEnded(_ id: CallID, _ call: Call) {
         if call.held != nil {
             heldCalls.removeAll { $0 == id }
+            backChannelCalls.removeAll { $0.id == id }
             home.forgetRounds(call)
         } else if let link = link(call.incarnation) {
             link.inFlight -= 1
@@ -216,6 +247,7 @@ extension Backend {
     /// Every call, wherever it waits.
     func failAllCalls(_ what: String) {
         heldCalls.removeAll()
+        backChannelCalls.removeAll()
         for id in state.calls.ids(where: { $0.backend === self }) {
             if let call = state.calls.remove(id) { failCall(id, call, what) }
         }

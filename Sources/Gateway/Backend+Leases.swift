@@ -3,11 +3,22 @@ import Reactor
 import System
 import Wire
 
+/// What follows when a server could not ask the client of a call.
+enum MissedClient {
+    case nothing
+    /// The call is made again: the answer is not its last word.
+    case madeAgain
+    /// What the client is told in place of an answer that would blame it.
+    case refused(RPCFailure)
+}
+
 /// Processes that may ask their clients: each works on one call at a time, so that what it asks is that call's.
 extension Backend {
     /// Finds a process for a call that waits with its request.
     func place(_ id: CallID, _ declared: ClientCapabilities) {
-        go(id, leases.place(id.value, declared: declared, now: state.loop.now))
+        if isRemote { return placeInSession(id, declared) }
+        // Whoever comes here has been found in need of one.
+        go(id, leases.place(id.value, declared: declared, besideOthers: true, now: state.loop.now))
     }
 
     private func go(_ id: CallID, _ placement: Leases.Placement) {
@@ -18,7 +29,9 @@ extension Backend {
             guard let link = interactive[child] else { return lost(id) }
             if link.isServing { sendHeld(id, on: link) } else { link.waiting = id }
         case .start(let child, let capabilities): startInteractive(child, capabilities, for: id)
-        case .wait: wait(id, seconds: BridgeLimits.leaseMilliseconds / 1000)
+        case .wait:
+            wait(id, seconds: BridgeLimits.leaseMilliseconds / 1000)
+            makeRoom()
         case .refuse:
             guard let call = state.calls.remove(id) else { return }
             state.reply(call, failure: tooBusy(BridgeLimits.leaseQueueMax))
@@ -69,9 +82,15 @@ extension Backend {
         if let next = leases.ended(slot) { go(CallID(value: next.call), next.placement) }
     }
 
+    /// A call waits for a process, and one of those that hold them may wait for a client that never comes back.
+    func makeRoom() {
+        guard leases.hasWaiters else { return }
+        home.giveUpForsaken(of: leases.holders)
+    }
+
     /// A call is over; its process is free for the next one.
     func releaseLease(_ id: CallID) {
-        guard leases.isInteractive, let next = leases.release(id.value) else { return }
+        guard !leases.isUnused, let next = leases.release(id.value) else { return }
         go(CallID(value: next.call), next.placement)
     }
 
@@ -82,46 +101,40 @@ extension Backend {
         state.shared.noteAsking(launchKey)
     }
 
-    /// Clients of the older era get a process of that era, in which it can ask them. The call that showed it has
-    /// run, and is not run again.
-    private func openBackChannel() {
-        learnAsking()
-        startMirror()
-    }
-
     /// Tools of some SDKs fail with a sentence when their client has not declared what they need, or when they ask
-    /// in the older era's way during a request of the newer. Returns what the client is told in place of an answer that
-    /// would blame it.
+    /// in the older era's way during a request of the newer.
     func watchForMissedClient(
         _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
-    ) -> RPCFailure? {
-        guard !leases.hasAsked || era == .modern, era == .legacy || !call.isModern else { return nil }
+    ) -> MissedClient {
+        guard !leases.hasAsked || era == .modern, era == .legacy || !call.isModern else { return .nothing }
         let declared = declared(call)
-        guard !leases.wanted(declared).isEmpty else { return nil }
-        // A remote server has been told of all that clients may have.
+        guard !leases.wanted(declared).isEmpty else { return .nothing }
+        // A remote server has been told what the call's client has.
         if era == .legacy, leases.learns, main is ChildLink,
             leases.isDemanded(by: envelope, line, of: declared)
         {
             learnAsking()
-            return .serverFailed(
-                "the server \(plan.name) has refused the call, as its process had not been told what the client can do; "
-                    + "from now on it is: make the call again")
+            return .refused(
+                .serverFailed(
+                    "the server \(plan.name) has refused the call, as its process had not been told what the client can "
+                        + "do; from now on it is: make the call again"))
         }
-        watchForWords(call, envelope, line, of: era)
-        return nil
+        return watchForWords(call, envelope, line, of: era) ? .madeAgain : .nothing
     }
 
     private func watchForWords(
         _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
-    ) {
-        guard call.kind == .call else { return }
+    ) -> Bool {
+        guard call.kind == .call else { return false }
         let said = envelope.kind == .failure ? envelope.error.of(line) : envelope.result.of(line)
         guard envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#) else {
-            return
+            return false
         }
         switch era {
-        case .legacy: if Leases.missesClient(said) { learnAsking() }
-        case .modern: if Leases.missesBackChannel(said) { openBackChannel() }
+        case .legacy:
+            if Leases.missesClient(said) { learnAsking() }
+            return false
+        case .modern: return Leases.missesBackChannel(said) && openBackChannel(for: call, line)
         }
     }
 }

@@ -7,6 +7,7 @@ import Wire
 extension Backend {
     /// The server has said what it is: after the start, after a failure, or after a lost session.
     func remoteServes(_ link: RemoteLink, _ profile: ChildProfile) {
+        if case .session(let abilities) = link.role { return sessionServes(link, profile, abilities) }
         guard link === main else { return mirrorServes(link, profile) }
         main?.profile = profile
         main?.isServing = true
@@ -27,6 +28,7 @@ extension Backend {
 
     /// It cannot be reached, and is tried again.
     func remoteDown(_ link: RemoteLink, _ reason: String) {
+        if case .session(let abilities) = link.role { return sessionGone(link, abilities, isRefused: false) }
         guard link === main else { return mirrorDown(link, isFinal: false) }
         main?.isServing = false
         let served = readySince.map { state.loop.now.milliseconds(since: $0) } ?? 0
@@ -45,6 +47,7 @@ extension Backend {
 
     /// It will never be what is configured.
     func remoteGaveUp(_ link: RemoteLink, _ reason: String) {
+        if case .session(let abilities) = link.role { return sessionGone(link, abilities, isRefused: true) }
         link === main ? settle(.failed, reason) : mirrorDown(link, isFinal: true)
     }
 
@@ -52,6 +55,7 @@ extension Backend {
     ///   - url: without its query, which may be a credential.
     ///   - challenge: the server's `WWW-Authenticate`; it may name where a token is to be had (RFC 9728).
     func remoteNeedsAuthorization(_ link: RemoteLink, _ url: String, _ challenge: String) {
+        if case .session(let abilities) = link.role { return sessionGone(link, abilities, isRefused: true) }
         guard link === main else { return mirrorDown(link, isFinal: true) }
         var reason = "\(url) wants authorization: its token or headers are missing or refused"
         if !challenge.isEmpty { reason += "; it says: \(challenge.prefix(Limits.challengeCharacters))" }

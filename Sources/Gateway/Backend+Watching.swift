@@ -4,8 +4,16 @@ import Wire
 
 /// Changes that a server tells of, and resources of it that clients watch.
 extension Backend {
+    /// The link whose word counts: a server of both eras may tell of its resources in the older one alone.
+    var watcher: ServerLink? {
+        guard let mirror, mirror.isServing, mirror.profile?.offers.contains(.subscriptions) == true,
+            main?.profile?.offers.contains(.subscriptions) != true
+        else { return main }
+        return mirror
+    }
+
     /// Whether clients may subscribe to its resources, as far as is known.
-    var mayWatch: Bool { main?.profile.map { $0.offers.contains(.subscriptions) } ?? !isSettledForGood }
+    var mayWatch: Bool { watcher?.profile.map { $0.offers.contains(.subscriptions) } ?? !isSettledForGood }
 
     private var isSettledForGood: Bool {
         switch phase {
@@ -15,7 +23,7 @@ extension Backend {
     }
 
     /// Its word on a resource that is watched.
-    func word(on uri: String) -> Hearing.Word { main?.hearing.word(on: uri) ?? .later }
+    func word(on uri: String) -> Hearing.Word { watcher?.hearing.word(on: uri) ?? .later }
 
     /// Each process hears of it: any of them may be the one in which the resource changes.
     func watch(_ uri: String) {
@@ -52,7 +60,7 @@ extension Backend {
     func mayHaveChanged() {
         guard let main else { return }
         for kind in ListKind.allCases where main.profile?.offers.includes(kind) == true {
-            listChanged(kind, by: main)
+            listChanged(kind)
         }
         resourcesMayHaveChanged()
     }

@@ -52,6 +52,11 @@ final class Backend: TimerTarget {
     /// Such processes whose slot another one has taken, until they are gone.
     var retiring: [ChildLink] = []
     var leases: Leases
+    /// At a remote server of the older era, by what their clients can be asked.
+    var sessions: [ClientCapabilities.RawValue: DeclaredSession] = [:]
+    /// It has refused to open a second one.
+    var hasNoSessions = false
+    let isRemote: Bool
     private var processes: UInt32 = 0
     var restarts = 0
     var lastError: String?
@@ -60,6 +65,11 @@ final class Backend: TimerTarget {
     private(set) var lists = ServerLists()
     var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
     var heldCalls: [CallID] = []
+    var backChannelCalls: [BackChannelCall] = []
+    /// What of it has asked its client, by `Call.subject`.
+    var askers: Set<Int> = []
+    /// Which arguments of its tools go into headers (2026-07-28).
+    private(set) var mirrors = MirrorTable()
     /// Tools that can be called as tasks, by the server's names (2025-11-25).
     private(set) var taskTools: [String: TaskSupport] = [:]
     /// What its main link said when it served last.
@@ -78,6 +88,8 @@ final class Backend: TimerTarget {
     var knownEra: Era?
     /// What a mirror was tried for and could not do.
     private var hasNoMirror = false
+    /// Non-nil while a connection for clients of the older era is opened for the first time: since when.
+    var mirrorOpening: Instant?
     private var mirrorBackoff = Backoff(lastMilliseconds: Limits.restartMillisecondsMax)
     private var timer = TimerID.none
     var mirrorTimer = TimerID.none
@@ -91,6 +103,7 @@ final class Backend: TimerTarget {
         self.index = index
         launchKey = LaunchIdentity.key(of: plan, owner: home.owner)
         let choice = Leases.Interactivity(rawValue: plan.options.interactive.rawValue) ?? .auto
+        isRemote = if case .remote = plan.source { true } else { false }
         // A sandbox has files of its own: a client's roots mean nothing there unless the caller says so.
         leases = Leases(
             choice, hasAsked: home.state.shared.hasAsked(launchKey), asksRoots: choice == .always)
@@ -143,6 +156,7 @@ final class Backend: TimerTarget {
     var links: [ServerLink] {
         var links: [ServerLink] = retiring
         for link in interactive.values { links.append(link) }
+        for session in sessions.values { links.append(session.link) }
         if let mirror { links.append(mirror) }
         if let main { links.append(main) }
         return links
@@ -153,6 +167,10 @@ final class Backend: TimerTarget {
         let links = links
         for link in links { link.tick(now) }
         if plan.idleSeconds > 0 { considerRest(links, now) }
+        makeRoom()
+        if let mirrorOpening, now.milliseconds(since: mirrorOpening) > Limits.mirrorMilliseconds {
+            mirrorAwaited()
+        }
     }
 
     /// A plan that changes nothing of how it is started.
@@ -254,7 +272,8 @@ final class Backend: TimerTarget {
             link.settled()
             mirrorBackoff.reset()
             learned(.dual)
-            return becomeReady()
+            becomeReady()
+            return backChannelOpened()
         }
         knownEra = link.era
         if phase == .resolving { phase = .starting }
@@ -307,7 +326,8 @@ final class Backend: TimerTarget {
 
     private func listed(_ kind: ListKind, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         if envelope.kind == .response {
-            if case .more(let cursor) = lists.add(kind, result: envelope.result.of(line)) {
+            let mirrors = main is RemoteLink && main?.era == .modern
+            if case .more(let cursor) = lists.add(kind, result: envelope.result.of(line), mirrors: mirrors) {
                 cursor.withUnsafeBytes { main?.askList(kind, cursor: $0) }
                 return
             }
@@ -323,8 +343,10 @@ final class Backend: TimerTarget {
     }
 
     private func listSettled(_ kind: ListKind) {
-        if kind == .tools { taskTools = lists[.tools]?.taskTools ?? [:] }
-        if kind == .tools { (main as? RemoteLink)?.toolsChanged(lists[.tools]) }
+        if kind == .tools {
+            taskTools = lists[.tools]?.taskTools ?? [:]
+            mirrors = lists[.tools].map { MirrorTable($0) } ?? MirrorTable()
+        }
         if phase == .ready { return home.listsChanged(kind) }
         refreshNext(after: kind)
     }
@@ -342,28 +364,32 @@ final class Backend: TimerTarget {
         dispatchHeldCalls()
     }
 
-    /// `notifications/…/list_changed` from a process.
-    func listChanged(_ kind: ListKind, by link: ServerLink) {
-        guard link === main, phase == .ready, !lists.isRefreshing(kind) else { return }
+    /// `notifications/…/list_changed` from any of its processes. What has changed for one of them mostly has for all;
+    /// the lists are those of the main one.
+    func listChanged(_ kind: ListKind) {
+        guard let main, phase == .ready, !lists.isRefreshing(kind) else { return }
         lists.beginRefresh(kind)
-        link.askList(kind, cursor: nil)
+        main.askList(kind, cursor: nil)
         if kind == .resources, !lists.isRefreshing(.templates) {
             lists.beginRefresh(.templates)
-            link.askList(.templates, cursor: nil)
+            main.askList(.templates, cursor: nil)
         }
     }
 
     // MARK: The mirror
 
-    /// `era: mirror`, or a server that asks in the older era's way: one that speaks both gets a second process or
-    /// connection, for clients of the older era.
+    /// One that speaks both eras gets a second connection for clients of the older one, in which it may do other
+    /// things. A second process is not free: it is for `era: mirror`, and for a server that asks in the older era's way.
     func startMirror() {
-        let isWanted = plan.options.era == .mirror || plan.options.era == .auto && leases.isInteractive
+        let isWanted =
+            plan.options.era == .mirror
+            || plan.options.era == .auto && (isRemote && home.hasSessions || leases.isInteractive)
         guard isWanted, main?.era == .modern, mirror == nil, !hasNoMirror else { return }
         if case .remote(let endpoint) = plan.source {
             guard let link = try? RemoteLink(endpoint, .serve(.legacy), .mirror, of: self) else { return }
             link.incarnation = nextIncarnation()
             mirror = link
+            mirrorOpening = state.loop.now
             return link.start()
         }
         let link = ChildLink(.mirror, of: self)
@@ -375,10 +401,12 @@ final class Backend: TimerTarget {
     /// by any other modern server. It tries again by itself, but not for ever.
     func mirrorDown(_ link: ServerLink, isFinal: Bool) {
         link.isServing = false
+        mirrorAwaited()
         _ = mirrorBackoff.next(random: 0)
         guard isFinal || mirrorBackoff.attempts >= Limits.mirrorAttempts else { return }
         hasNoMirror = true
         link.stop()
+        backChannelRefused()
     }
 
     func mirrorServes(_ link: ServerLink, _ profile: ChildProfile) {
@@ -386,6 +414,8 @@ final class Backend: TimerTarget {
         link.isServing = true
         link.hearing.begin(link)
         mirrorBackoff.reset()
+        mirrorOpening = nil
+        backChannelOpened()
     }
 
     /// It comes back, unless it has said that it cannot or has tried often enough.
@@ -393,6 +423,7 @@ final class Backend: TimerTarget {
         if mirrorBackoff.attempts >= Limits.mirrorAttempts { hasNoMirror = true }
         if hasNoMirror {
             mirror = nil
+            backChannelRefused()
         } else {
             mirrorTimer = state.loop.schedule(
                 afterMilliseconds: mirrorBackoff.next(random: UInt64(processes)), self,
@@ -467,6 +498,9 @@ final class Backend: TimerTarget {
     func linkStopped(_ link: ServerLink) {
         if case .interactive(let slot, _) = link.role, interactive[slot] === link { interactive[slot] = nil }
         retiring.removeAll { $0 === link }
+        if case .session(let abilities) = link.role, sessions[abilities.rawValue]?.link === link {
+            sessions[abilities.rawValue] = nil
+        }
         if link === mirror { mirror = nil }
         if link === main { main = nil }
         guard phase == .stopping, links.isEmpty else { return linkRested() }

@@ -105,6 +105,8 @@ final class Call {
     var isParked = false
     /// What is kept for what its client may be asked.
     var bridged: BridgedCall?
+    /// What of its server it is for, by hash; 0 where nobody needs to know.
+    var subject = 0
     /// Its server may answer with a task.
     var task: TaskCall?
 

@@ -197,6 +197,11 @@ extension SandboxHome {
         else {
             return fail(request, kind.notFound(name, isModern: isModern))
         }
+        if isModern, !backends[route.server].mirrors.isEmpty, kind == .call {
+            do throws(RPCFailure) { try checkMirrors(request, name, route) } catch {
+                return fail(request, error)
+            }
+        }
         let accepts = request.accepts
         let now = state.loop.now
         let limit = state.settings.limits.callSeconds
@@ -224,6 +229,25 @@ extension SandboxHome {
         if let failure = start(call, request, route) { return fail(request, failure.rpc) }
     }
 
+    /// A client of 2026-07-28 repeats some arguments of some tools in headers, by which others may have routed the
+    /// request: both must say the same.
+    @inline(never) private func checkMirrors(
+        _ request: NorthRequest, _ name: UnsafeRawBufferPointer, _ route: ListCatalog.Route
+    ) throws(RPCFailure) {
+        guard let own = route.target.name(of: name), let tool = backends[route.server].mirrors[own] else {
+            return
+        }
+        var fields: [Mirrors.Field] = []
+        let inbound = request.inbound
+        if inbound.head.hasParamHeaders {
+            inbound.head.forEachField(in: inbound.headBytes) { name, value in
+                let name = String(decoding: name, as: UTF8.self).lowercased()
+                if name.hasPrefix("mcp-param-") { fields.append((name, Array(value))) }
+            }
+        }
+        try tool.check(fields, request.envelope.arguments.of(request.body))
+    }
+
     /// The person has refused to open a URL without which the server does not work.
     private func decline(_ call: Call) {
         let text = "The URL that the server needs was not opened."
@@ -239,10 +263,13 @@ extension SandboxHome {
             return backend.unavailable(backend.notReady)
         }
         if let busy = backend.busy(link) { return busy }
+        if call.session?.mayBeAsked == true { call.subject = Backend.subject(request.borrowed, request.body) }
         guard backend.phase != .ready || !link.isServing else {
+            if backend.mirrorOpening != nil, !call.isModern { return hold(call, request, route) }
             if link.era == .modern || call.isModern { bridge(call, request, route, link) }
             if link.runsTasks, let refusal = prepareTask(call, request, route, link) { return refusal }
-            if backend.isLeased(call, by: link) { return lease(call, request, route) }
+            if backend.isLeased(call, by: link) { return hold(call, request, route) }
+            let link = backend.sessions.isEmpty ? link : backend.session(for: call, link)
             call.incarnation = link.incarnation
             guard let id = state.calls.insert(call) else {
                 return backend.unavailable("Too many calls in flight.")
@@ -284,8 +311,8 @@ extension SandboxHome {
         }
     }
 
-    /// The call gets a process that may ask its client.
-    @inline(never) private func lease(
+    /// The call gets a process or connection that may ask its client, which may have to be opened.
+    @inline(never) private func hold(
         _ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route
     ) -> CallFailure? {
         let (backend, isModern) = (call.backend, call.isModern)
@@ -295,7 +322,11 @@ extension SandboxHome {
             return backend.unavailable("Too many calls in flight.")
         }
         state.note(request.inbound.exchange, call: id, cancelsOnLeave: isModern)
-        backend.place(id, declared)
+        if backend.mirrorOpening != nil, !isModern {
+            backend.dispatch(id)
+        } else {
+            backend.place(id, declared)
+        }
         return nil
     }
 }

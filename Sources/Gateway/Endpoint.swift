@@ -98,6 +98,10 @@ extension SandboxHome {
     }
 
     private func insert(_ session: Session) {
+        if !hasSessions {
+            hasSessions = true
+            for backend in backends where backend.isRemote { backend.startMirror() }
+        }
         if let evicted = sessions.insert(session) { forget(evicted) }
     }
 

@@ -152,7 +152,7 @@ final class Hearing: TimerTarget {
 
     private func settle(_ uri: String, _ word: Word) {
         words[uri] = word
-        if let link, link.isMain { link.backend.heard(uri, word) }
+        if let link, link === link.backend.watcher { link.backend.heard(uri, word) }
     }
 
     private func settleAll(_ word: Word) {

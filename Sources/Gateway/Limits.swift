@@ -40,6 +40,9 @@ public enum Limits {
     static let clamourUnitBytes = 4096
     /// Calls in flight at one server; more are refused as busy.
     public static let callsPerServer = 1024
+    /// Milliseconds that calls wait for a connection of the older era to a server of the newer: many have none, and
+    /// some do not say so.
+    public static let mirrorMilliseconds = 5_000
     /// Calls that wait for a server that is starting or restarting.
     public static let heldCallsPerServer = 128
     /// Seconds such a call waits before it is told what state the server is in.

@@ -55,6 +55,15 @@ extension SandboxHome {
         if let waiting { state.reply(waiting, failure: failure) }
     }
 
+    /// Others wait for the process of one of these calls: the one whose client has stayed away longest is given up,
+    /// if that is long enough. False when there is none.
+    @discardableResult
+    func giveUpForsaken(of calls: some Sequence<UInt64>) -> Bool {
+        guard let call = parking.mostForsaken(of: calls, now: state.loop.now) else { return false }
+        perform(parking.giveUp(call), of: CallID(value: call))
+        return true
+    }
+
     /// Nobody comes back to a gateway that closes.
     func endUnattended() {
         for outcome in parking.endUnattended() { perform(outcome.actions, of: CallID(value: outcome.call)) }

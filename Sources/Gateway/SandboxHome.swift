@@ -49,6 +49,8 @@ final class SandboxHome: TimerTarget {
     var taskListingNames: UInt64 = 0
     /// Calls that wait for their legacy clients to answer, by their names in `Rounds`.
     var asking: [UInt64: CallID] = [:]
+    /// A client of the older era has been here.
+    var hasSessions = false
     var roundNames: UInt64 = 0
     var bridgeTimer = TimerID.none
     var bridgeDue = Instant(nanoseconds: 0)

@@ -90,6 +90,7 @@ extension ServerLink {
         guard let asked = state.calls[call] else {
             return tell(.serverFailed("the call that this request belongs to was cancelled"), id)
         }
+        if isMain { backend.noteAsker(asked) }
         if asked.isModern {
             backend.home.park(call, asked, ask, id)
         } else if let session = asked.session {

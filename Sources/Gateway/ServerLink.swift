@@ -13,6 +13,8 @@ class ServerLink {
         case mirror
         /// Works on one call at a time and may ask its client, for which it has been told of these.
         case interactive(slot: Int, ClientCapabilities)
+        /// At a remote server, for calls whose clients can be asked exactly this.
+        case session(ClientCapabilities)
     }
 
     final let backend: Backend
@@ -211,8 +213,10 @@ extension ServerLink {
                 state.say(call) { Pushes.writeCancelled(pushed, into: &$0) }
             }
         }
-        if let failure = backend.watchForMissedClient(call, envelope.pointee, line, of: era) {
-            return state.reply(call, failure)
+        switch backend.watchForMissedClient(call, envelope.pointee, line, of: era) {
+        case .nothing: break
+        case .madeAgain: return
+        case .refused(let failure): return state.reply(call, failure)
         }
         state.reply(call, envelope, line, server: era, mayBeTask: call.task?.stage == .offered)
     }
@@ -229,9 +233,9 @@ extension ServerLink {
             state.progress(id, backend, envelope, line)
         case .message: logged(envelope, line, during: call)
         case .cancelled: cancelled(envelope.requestID.of(line))
-        case .toolsChanged: backend.listChanged(.tools, by: self)
-        case .promptsChanged: backend.listChanged(.prompts, by: self)
-        case .resourcesChanged: backend.listChanged(.resources, by: self)
+        case .toolsChanged: backend.listChanged(.tools)
+        case .promptsChanged: backend.listChanged(.prompts)
+        case .resourcesChanged: backend.listChanged(.resources)
         case .resourceUpdated: backend.resourceUpdated(envelope.uri.of(line))
         case .taskStatus: tellOfTask(envelope, line)
         case .taskTold: backend.home.taskTold(envelope, line, by: self)

@@ -49,7 +49,10 @@ public struct ItemList: Sendable {
     }
 
     /// Takes the items of a page. `result` is the result object of the server's answer, validated JSON.
-    public mutating func add(page result: UnsafeRawBufferPointer) -> Next {
+    ///
+    /// - Parameter mirrors: arguments go into headers, and a tool that says so wrongly must not be called (2026-07-28,
+    ///   Streamable HTTP).
+    public mutating func add(page result: UnsafeRawBufferPointer, mirrors: Bool = false) -> Next {
         guard let member = JSONMembers.value(kind.member, in: result), JSONKind(member) == .array else {
             note("the result of \(kind.method.text) has no array \(kind.member)")
             return .done
@@ -63,6 +66,10 @@ public struct ItemList: Sendable {
                     "\(kind.method.text): more than \(MCPLimits.listItemsMax) items or "
                         + "\(MCPLimits.listBytesMax >> 20) MiB; the rest is left out")
                 return .done
+            }
+            if mirrors, kind == .tools, case .invalid(let fault) = Mirrors.read(tool: item) {
+                note("tools/list, item \(items.count + 1): \(fault); it is left out")
+                continue
             }
             add(item)
         }

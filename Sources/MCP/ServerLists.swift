@@ -39,10 +39,13 @@ public struct ServerLists: Sendable {
     public mutating func restart() { reading = .init(repeating: nil) }
 
     /// Takes a page; `result` is the result object of the server's answer.
-    public mutating func add(_ kind: ListKind, result: UnsafeRawBufferPointer) -> Step {
+    ///
+    /// - Parameter mirrors: as `ItemList.add` has it.
+    public mutating func add(_ kind: ListKind, result: UnsafeRawBufferPointer, mirrors: Bool = false) -> Step
+    {
         var list = reading[Int(kind.rawValue)] ?? ItemList(kind)
         reading[Int(kind.rawValue)] = nil
-        let next = list.add(page: result)
+        let next = list.add(page: result, mirrors: mirrors)
         reading[Int(kind.rawValue)] = list
         if case .page(let cursor) = next { return .more(cursor: cursor) }
         return .done

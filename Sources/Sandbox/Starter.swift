@@ -137,7 +137,8 @@ struct Starter: Sendable {
             return child
         }
         let child = SpawnedChild(
-            spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd, group: plan.group, slot: plan.slot)
+            spawned, .jail(initPID: initPID, outerPidfd: spawned.pidfd), pidfd: pidfd, group: plan.group,
+            slot: plan.slot)
         do {
             try held.release(initPID)
             return child

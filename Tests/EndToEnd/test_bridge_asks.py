@@ -202,6 +202,39 @@ def back(params, first, said=None, **more):
     return params | {"requestState": first["requestState"], "inputResponses": {key: said or accept()}} | more
 
 
+def ask_and_leave(client, question):
+    """A call whose client is asked and stays away. What it asked, and with which state."""
+    params = {"name": "fix_confirm", "arguments": {"question": question}}
+    first = client.reply("tools/call", params).json["result"]
+    (ask,) = first["inputRequests"].values()
+    assert ask["params"]["message"] == question
+    return params, first
+
+
+@pytest.mark.parametrize("clients", ["modern", "legacy"])
+def test_a_question_beside_one_that_waits(gateway, clients):
+    """In one process the two could not be told apart."""
+    with gateway.create({"fix": fixture(new_mark())}) as sandbox, sandbox.modern(capabilities=ALL) as one:
+        params, first = ask_and_leave(one, "the first")
+        with getattr(sandbox, clients)(capabilities=ALL) as other:
+            message, asked = other.converse("fix_confirm", {"question": "the second"}, lambda _: accept("second"))
+            assert len(asked) == 1 and json.loads(text_of(message["result"])) == accept("second")
+        again = one.reply("tools/call", back(params, first, accept("first")))
+        assert json.loads(text_of(again.json["result"])) == accept("first")
+
+
+def test_calls_that_nobody_comes_back_to_keep_nobody_waiting(gateway):
+    server = {"fix": fixture(new_mark())} | options(interactive="always")
+    with gateway.create(server) as sandbox, sandbox.modern(capabilities=ALL) as client:
+        left = [ask_and_leave(client, f"left {number}") for number in range(8)]
+        message, asked = client.converse("fix_confirm", {"question": "mine"}, answer)
+        assert len(asked) == 1 and json.loads(text_of(message["result"])) == accept()
+        # The one that was left first has made room, the others may still come back.
+        replies = [client.reply("tools/call", back(params, first)).json for params, first in left]
+        assert replies[0]["error"]["code"] == -32602 and "again" in replies[0]["error"]["message"]
+        assert all(json.loads(text_of(reply["result"])) == accept() for reply in replies[1:])
+
+
 def test_a_state_is_good_for_one_round(parked):
     sandbox, client, params, first, _ = parked
     done = client.reply("tools/call", back(params, first)).json
@@ -456,6 +489,40 @@ def test_many_clients_asked_at_once_get_their_own_questions(gateway, era):
         assert len(right) == 36
 
 
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_tool_that_has_asked_before_is_not_mixed_up_with_others(gateway, era):
+    """Ten at once in one process would wait for each other: each could be the one that asks."""
+    with gateway.create({"fix": fixture(new_mark(), "--asks-ids")}) as sandbox:
+        told = []
+
+        def work(number):
+            with getattr(sandbox, era)(capabilities=ALL) as one:
+                message, _ = one.converse("fix_confirm", {"question": number}, lambda _: accept(number))
+                told.append(json.loads(text_of(message["result"]))["content"]["name"])
+
+        work("first")
+        threads = [threading.Thread(target=work, args=(str(n),)) for n in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sorted(told) == sorted(["first", *map(str, range(10))])
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_process_of_its_own_tells_of_changes_too(gateway, era):
+    server = {"fix": fixture(new_mark())} | options(interactive="always")
+    with gateway.create(server) as sandbox, getattr(sandbox, era)(capabilities=ALL) as client:
+        listen = client.listen() if era == "legacy" else client.stream(
+            "subscriptions/listen", {"notifications": {"toolsListChanged": True}}, "L"
+        )
+        with listen as stream:
+            if era == "modern":
+                stream.next()
+            client.text("fix_learn", {"name": "new"})
+            stream.next_message("notifications/tools/list_changed")
+
+
 def test_calls_that_ask_nothing_share_one_process(gateway):
     server = {"fix": fixture(new_mark())} | options(interactive="always")
     with gateway.create(server) as sandbox:
@@ -498,15 +565,30 @@ def test_a_server_that_demands_a_capability_is_given_a_client_that_has_it(gatewa
 
 
 def test_a_server_that_asks_in_the_older_way_gets_a_process_that_can(gateway):
-    """It speaks both eras, and is spoken to in the newer one until it has shown that its tools need the older."""
+    """It speaks both eras, and is spoken to in the newer one until it has shown that its tools need the older. Calls
+    that show it are made again."""
     server = {"fix": fixture(new_mark(), "--era", "dual", "--push-only")}
     with gateway.create(server) as sandbox, sandbox.legacy(capabilities=ALL) as client:
         assert sandbox.server("fix")["era"] == "modern"
-        message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
-        assert not asked and "back-channel" in text_of(message["result"])
-        wait_until(lambda: sandbox.server("fix")["era"] == "mirror", 10, "a second process serves")
+        replies = []
+
+        def work(number):
+            with sandbox.legacy(capabilities=ALL) as one:
+                replies.append(one.converse("fix_confirm", {"question": str(number)}, lambda _: accept(str(number))))
+
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        told = sorted((json.loads(text_of(message["result"]))["content"]["name"], len(asked)) for message, asked in replies)
+        assert told == [("0", 1), ("1", 1), ("2", 1)]
+        assert sandbox.server("fix")["era"] == "mirror"
         message, asked = client.converse("fix_confirm", {"question": "?"}, answer)
         assert asked and json.loads(text_of(message["result"])) == accept()
+        # A client that declared nothing can be asked nothing, in no era.
+        with sandbox.legacy() as plain:
+            assert not plain.converse("fix_confirm", {"question": "?"}, answer)[1]
         with sandbox.modern(capabilities=ALL) as other:
             assert "back-channel" in text_of(other.call("fix_confirm", {"question": "?"}))
 

@@ -245,6 +245,63 @@ def test_a_lost_connection_cancels(sandbox, client):
     wait_until(lambda: int(client.text("fix_cancellations")) == before + 1, 5, "the server was told")
 
 
+REGION = {"region": "Zürich"}
+IN_BASE64 = "=?base64?WsO8cmljaA==?="
+
+
+@pytest.mark.parametrize(
+    ("arguments", "headers"),
+    [
+        ({}, {}),
+        ({"region": None}, {}),
+        (REGION, {"Mcp-Param-Region": IN_BASE64}),
+        ({"region": "eu"}, {"mcp-PARAM-region": "eu"}),
+        ({"region": "=?base64?ZXU="}, {"Mcp-Param-Region": "=?base64?ZXU="}),
+        ({"within": {"shard": 42}}, {"Mcp-Param-Shard": "42"}),
+        ({"region": "eu"}, {"Mcp-Param-Region": "eu", "Mcp-Param-Other": "unknown"}),
+    ],
+)
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_arguments_in_headers(routed, era, arguments, headers):
+    reply = routed[era].reply("tools/call", {"name": f"{era}_routed", "arguments": arguments}, headers=headers)
+    assert reply.status == 200 and json.loads(text_of(reply.json["result"])) == arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "headers"),
+    [
+        ({"region": "eu"}, {}),
+        ({"region": "eu"}, {"Mcp-Param-Region": "us"}),
+        ({"region": "eu"}, {"Mcp-Param-Region": "EU"}),
+        ({}, {"Mcp-Param-Region": "eu"}),
+        ({"region": None}, {"Mcp-Param-Region": "null"}),
+        (REGION, {"Mcp-Param-Region": IN_BASE64.replace("==?", "?")}),
+        (REGION, {"Mcp-Param-Region": IN_BASE64.replace("8", "!")}),
+        ({"within": {"shard": 42}}, {"Mcp-Param-Shard": "43"}),
+        ({"within": {"shard": 42}}, {}),
+    ],
+)
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_headers_that_say_other_than_the_arguments(routed, era, arguments, headers):
+    reply = routed[era].reply(
+        "tools/call", {"name": f"{era}_routed", "arguments": arguments}, "mine", headers=headers
+    )
+    assert "Mcp-Param-" in refused(reply, 400, -32020, "mine")["message"]
+
+
+@pytest.fixture(scope="module")
+def routed(gateway):
+    """A client for each era of the server, which its tools have in their names."""
+    servers = {era: fixture(new_mark(), "--routed", "--era", era) for era in ("legacy", "modern")}
+    with gateway.create(servers) as made, made.modern() as one:
+        yield {era: one for era in servers}
+
+
+def test_a_session_needs_no_such_headers(gateway):
+    with gateway.create({"fix": fixture(new_mark(), "--routed")}) as made, made.legacy() as old:
+        assert json.loads(old.text("fix_routed", REGION)) == REGION
+
+
 def test_listen_acknowledges_and_tells_of_changes(gateway):
     with gateway.create({"fix": fixture(new_mark())}) as own, own.modern() as client:
         params = {"notifications": {"toolsListChanged": True, "resourceSubscriptions": ["fixture://text"]}}

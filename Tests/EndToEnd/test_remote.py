@@ -1,5 +1,6 @@
 """Servers that somebody else hosts: official ones of both eras and all transports, and those that misbehave."""
 
+import json
 import subprocess
 import threading
 import time
@@ -71,6 +72,74 @@ def remote():
 
 def open_far(gateway, url, **more):
     return gateway.create({"far": {"url": url, **more}})
+
+
+def declared(remote):
+    return [request.message["params"]["capabilities"] for request in remote.seen("initialize")]
+
+
+def sessions(remote):
+    return [request.headers["Mcp-Session-Id"] for request in remote.seen("tools/call")]
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_server_is_told_what_the_clients_of_a_session_can_be_asked(lenient, remote, era):
+    far = remote()
+    with open_far(lenient, far.url) as sandbox:
+        sandbox.wait_state("far", "ready")
+        able = {"elicitation": {}}, {"elicitation": {}}, {"sampling": {}}, {"roots": {}}, {}
+        for capabilities in able:
+            with getattr(sandbox, era)(capabilities=capabilities) as client:
+                assert client.text("far_echo", {"n": 1}) == '{"n": 1}'
+        assert sandbox.text("far_echo", {"n": 2}) == '{"n": 2}'
+        assert declared(far) == [{}, {"elicitation": {}}, {"sampling": {}}]
+        assert sessions(far) == ["session-2", "session-2", "session-3", "session-1", "session-1", "session-1"]
+
+
+def test_a_server_that_gives_one_session_alone_serves_all_with_it(lenient, remote):
+    def answer(handler, request):
+        if request.rpc != "initialize" or request.message["params"]["capabilities"] == {}:
+            return False
+        error = {"code": -32603, "message": "one is enough"}
+        return reply(handler, 200, {"jsonrpc": "2.0", "id": request.message["id"], "error": error})
+
+    far = remote(answer)
+    with open_far(lenient, far.url) as sandbox:
+        sandbox.wait_state("far", "ready")
+        with sandbox.modern(capabilities={"elicitation": {}}) as client:
+            assert [client.text("far_echo", {"n": n}) for n in (1, 2)] == ['{"n": 1}', '{"n": 2}']
+        assert len(far.seen("initialize")) == 2
+        assert sessions(far) == ["session-1", "session-1"]
+        assert sandbox.server("far")["state"] == "ready"
+
+
+def test_messages_that_come_a_line_each(lenient, remote):
+    """As the conformance suite's own server sends them, under the name of JSON."""
+
+    def answer(handler, request):
+        if request.rpc != "tools/call":
+            return False
+        token = request.message["params"]["_meta"]["progressToken"]
+        notice = {"progressToken": token, "progress": 1}
+        messages = [
+            {"jsonrpc": "2.0", "method": "notifications/progress", "params": notice},
+            result(request, {"content": [{"type": "text", "text": "done"}]}),
+        ]
+        body = "".join(json.dumps(message) + "\n" for message in messages).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+        return True
+
+    far = remote(answer)
+    with open_far(lenient, far.url) as sandbox, sandbox.legacy() as client:
+        params = {"name": "far_echo", "arguments": {}, "_meta": {"progressToken": "mine"}}
+        with client.stream("tools/call", params, 5) as stream:
+            messages = [part.json for part in stream.rest()]
+        assert [m["params"]["progressToken"] for m in messages if "method" in m] == ["mine"]
+        assert messages[-1]["id"] == 5 and text_of(messages[-1]["result"]) == "done"
 
 
 # ------------------------------------------------------------------ official servers
@@ -567,7 +636,7 @@ def test_changes_of_resources_of_a_remote_session(lenient, era):
 
 def test_changes_of_resources_of_the_official_server(lenient, official, era):
     configuration, server_era = official
-    if server_era != "modern":
+    if server_era == "legacy":
         # The official servers of the older era offer no subscriptions
         with lenient.create({"far": configuration}) as sandbox:
             sandbox.wait_state("far", "ready")

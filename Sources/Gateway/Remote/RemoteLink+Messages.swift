@@ -60,8 +60,8 @@ extension RemoteLink {
     private func mirrored(
         _ name: [UInt8]?, _ method: MethodName, _ arguments: UnsafeRawBufferPointer
     ) -> [RemoteRequest.Field] {
-        guard !mirrors.isEmpty, method == .toolsCall, let name,
-            let tool = mirrors[String(decoding: name, as: UTF8.self)]
+        guard era == .modern, !backend.mirrors.isEmpty, method == .toolsCall, let name,
+            let tool = backend.mirrors[String(decoding: name, as: UTF8.self)]
         else { return [] }
         return tool.fields(arguments)
     }
@@ -77,10 +77,23 @@ extension RemoteLink {
     }
 
     private func read(_ message: UnsafeRawBufferPointer, _ exchange: Int) {
-        guard let envelope = try? Envelope.scan(message) else {
-            backend.state.counters.stdoutNoise &+= 1
-            return
+        guard let envelope = try? Envelope.scan(message) else { return readLines(message, exchange) }
+        took(envelope, message, exchange)
+    }
+
+    /// Some stream a message a line under the name of JSON, the conformance suite's own server among them.
+    private func readLines(_ body: UnsafeRawBufferPointer, _ exchange: Int) {
+        for line in body.split(separator: 0x0A) {
+            let message = UnsafeRawBufferPointer(rebasing: line)
+            if let envelope = try? Envelope.scan(message) {
+                took(envelope, message, exchange)
+            } else {
+                backend.state.counters.stdoutNoise &+= 1
+            }
         }
+    }
+
+    private func took(_ envelope: Envelope, _ message: UnsafeRawBufferPointer, _ exchange: Int) {
         let (disposition, actions) = client.message(exchange, envelope, message, now: loop.now)
         if case .deliver(let call) = disposition { deliver(call, exchange, envelope, message) }
         if !actions.isEmpty { perform(actions) }

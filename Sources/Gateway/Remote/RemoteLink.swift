@@ -13,8 +13,6 @@ final class RemoteLink: ServerLink, TimerTarget {
     let url: RemoteURL
     var client: RemoteClient
     var isStopped = false
-    /// Tools whose arguments are mirrored in headers; read from the server's list when it is complete.
-    private(set) var mirrors = MirrorTable()
     let headers: [RemoteEndpoint.Header]
     /// Requests that no connection has taken yet.
     var waiting: [RemoteRequest] = []
@@ -39,16 +37,13 @@ final class RemoteLink: ServerLink, TimerTarget {
         loop = backend.state.loop
         url = try RemoteURL(endpoint.url)
         headers = endpoint.headers
+        var declared = ClientCapabilities()
+        if case .session(let abilities) = role { declared = abilities }
         client = RemoteClient(
-            url: url, plan: plan, client: .gateway,
-            capabilities: backend.plan.options.interactive == .never ? [] : Self.declared,
+            url: url, plan: plan, client: .gateway, capabilities: declared,
             isOldTransport: endpoint.transport == .sse)
         super.init(role, of: backend)
     }
-
-    /// What a server of the older era is told that its clients can be asked. What it asks comes in the response to
-    /// the call that it is for; where that call's client cannot be asked, it is told so then.
-    private static let declared: ClientCapabilities = [.sampling, .elicitationForm, .elicitationURL]
 
     /// Milliseconds for an answer to come: longer than any call may take, which is told when its own time is over.
     var answerMilliseconds: Int {
@@ -75,11 +70,6 @@ final class RemoteLink: ServerLink, TimerTarget {
         }
         schedule()
         backend.linkStopped(self)
-    }
-
-    /// The server's tools have been read.
-    func toolsChanged(_ list: ItemList?) {
-        mirrors = era == .modern ? list.map { MirrorTable($0) } ?? MirrorTable() : MirrorTable()
     }
 
     // MARK: Out
@@ -195,7 +185,7 @@ final class RemoteLink: ServerLink, TimerTarget {
             backend.remoteServes(self, profile)
         case .failed(let call, let failure): fail(CallID(value: call), failure.message)
         case .mirrorAgain(let call):
-            backend.listChanged(.tools, by: self)
+            backend.listChanged(.tools)
             fail(
                 CallID(value: call),
                 "the server has changed this tool; its list is being read again, try once more")

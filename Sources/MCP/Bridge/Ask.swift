@@ -63,12 +63,12 @@ public struct Ask: Sendable, Equatable {
     public func writeInputRequest<Sink: ByteSink & ~Copyable>(into sink: inout Sink) {
         sink.append("{\"method\":\"")
         sink.append(method.text)
-        sink.append("\"")
-        if !params.isEmpty {
-            sink.append(",\"params\":")
-            params.withUnsafeBytes {
-                MemberFilter.write($0, without: ["elicitationId", "task", "_meta"], into: &sink)
-            }
+        sink.append("\",\"params\":")
+        // Where there are none: the Go SDK cannot read such a request without the member.
+        if params.isEmpty { sink.append("{}") }
+        params.withUnsafeBytes { params in
+            guard !params.isEmpty else { return }
+            MemberFilter.write(params, without: ["elicitationId", "task", "_meta"], into: &sink)
         }
         sink.append("}")
     }

@@ -40,14 +40,23 @@ public enum BridgeLimits {
     /// Bytes of the capabilities extensions that pass to a server.
     public static let extensionBytesMax = 4096
 
+    /// Sessions at one remote server of the older era besides the main one, each for clients of other abilities.
+    public static let remoteSessionsMax = 4
+
     // Children that ask
 
     /// Children of one server that may ask, besides the one that may not.
-    public static let interactiveChildrenMax = 4
+    public static let interactiveChildrenMax = 8
     /// Calls that wait for such a child.
-    public static let leaseQueueMax = 64
+    public static let leaseQueueMax = 128
     /// Milliseconds they wait.
     public static let leaseMilliseconds = 30_000
+    /// Milliseconds that a client that was asked may stay away while others wait for the child that its call holds.
+    /// Programs are back sooner; a person's turn is taken only when all children wait for persons.
+    public static let forsakenMilliseconds = 5_000
+
+    /// Tools, prompts and resources of one server that are remembered for having asked.
+    public static let askersMax = 256
 
     /// Requests of one child of which it is not known whose they are.
     public static let doubtsMax = 64

@@ -5,8 +5,12 @@ public enum DiscoverAnswer: Sendable, Equatable {
     case modern(ChildProfile)
     /// Of the older era. `revisionsNamed`: it understood the question and named only older revisions.
     case legacy(revisionsNamed: Bool)
+    /// It refuses the revision that it was asked in and says that it speaks it: who is asked again may mean the latter.
+    case contradicts
     /// It speaks revisions that are not known here.
     case unusable(String)
+
+    public static let contradiction = "the server refuses 2026-07-28 and names nothing else"
 
     public init(_ envelope: Envelope, _ message: UnsafeRawBufferPointer) {
         switch envelope.kind {
@@ -23,8 +27,8 @@ public enum DiscoverAnswer: Sendable, Equatable {
         case .failure where envelope.errorCode == RPCCode.unsupportedVersion:
             let named = JSONMembers.value("supported", in: envelope.errorData.of(message))
             switch Self.revisions(named) {
-            // It names what was asked with: there is no reading of that.
-            case .ours, .none: self = .unusable("the server refuses 2026-07-28 and names nothing else")
+            case .ours: self = .contradicts
+            case .none: self = .unusable(Self.contradiction)
             case .older: self = .legacy(revisionsNamed: true)
             case .foreign(let text): self = .unusable(Self.speaks(text))
             }

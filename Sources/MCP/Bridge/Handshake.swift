@@ -82,6 +82,8 @@ public struct Handshake: Sendable {
             // It has read a first message and refused its revision: a Python server has thereby chosen its era.
             if revisionsNamed { return move(to: .settled, .replace(.legacy), .legacy) }
             return state == .doubting ? .wait : move(to: .initializing, .ask(.initialize), .legacy)
+        case .contradicts:
+            return move(to: .settled, .fail(DiscoverAnswer.contradiction))
         case .unusable(let reason):
             return move(to: .settled, .fail(reason))
         }

@@ -61,11 +61,15 @@ public struct Leases: Sendable {
         return declared.intersection(mask)
     }
 
-    public var isInteractive: Bool {
+    public var isInteractive: Bool { isInteractive(besideOthers: false) }
+
+    /// - Parameter besideOthers: the plain child works on calls whose requests could not be told from this one's, or
+    ///   waits for the client of one, perhaps for minutes.
+    public func isInteractive(besideOthers: Bool) -> Bool {
         switch choice {
         case .always: true
         case .never: false
-        case .auto: hasAsked
+        case .auto: hasAsked || besideOthers
         }
     }
 
@@ -75,9 +79,11 @@ public struct Leases: Sendable {
     /// The plain child has asked, or a tool failed because its client "does not support" asking.
     public mutating func learn() { hasAsked = true }
 
-    public mutating func place(_ call: UInt64, declared: ClientCapabilities, now: Instant) -> Placement {
+    public mutating func place(
+        _ call: UInt64, declared: ClientCapabilities, besideOthers: Bool = false, now: Instant
+    ) -> Placement {
         let wanted = wanted(declared)
-        guard isInteractive, !wanted.isEmpty else { return .plain }
+        guard isInteractive(besideOthers: besideOthers), !wanted.isEmpty else { return .plain }
         if let child = free(for: wanted) {
             slots[child]?.holder = call
             return .lease(child: child)
@@ -109,6 +115,10 @@ public struct Leases: Sendable {
         return exact ?? able.keys.min()
     }
 
+    /// Calls that have a child for themselves.
+    public var holders: [UInt64] { slots.values.compactMap(\.holder) }
+    public var hasWaiters: Bool { !queue.isEmpty }
+    public var isUnused: Bool { slots.isEmpty && queue.isEmpty }
     public func holder(of child: Int) -> UInt64? { slots[child]?.holder }
     public func child(of call: UInt64) -> Int? { slots.first { $0.value.holder == call }?.key }
 

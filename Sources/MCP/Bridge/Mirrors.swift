@@ -222,22 +222,15 @@ public struct Mirrors: Sendable, Equatable {
 /// The tools of one server that have mirrored arguments, by the server's own name; of most servers none.
 public struct MirrorTable: Sendable, Equatable {
     private var tools: [String: Mirrors] = [:]
-    /// Names and faults of tools whose annotations are invalid. A client of 2026-07-28 does not see them: what
-    /// speaks that revision to a remote server leaves them out of its lists.
-    public private(set) var invalid: [String: String] = [:]
 
     public init() {}
 
     public var isEmpty: Bool { tools.isEmpty }
 
-    /// `list` is the server's `tools`.
+    /// `list` is the server's `tools`. Annotations that break the rules are none.
     public init(_ list: ItemList) {
         list.forEach { key, tool in
-            switch Mirrors.read(tool: tool) {
-            case .none: return
-            case .mirrors(let mirrors): tools[JSONText.string(key)] = mirrors
-            case .invalid(let fault): invalid[JSONText.string(key)] = fault
-            }
+            if case .mirrors(let mirrors) = Mirrors.read(tool: tool) { tools[JSONText.string(key)] = mirrors }
         }
     }
 

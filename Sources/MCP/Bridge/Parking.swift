@@ -122,6 +122,25 @@ public struct Parking: Sendable {
             .map { call in Outcome(call: call, actions: update(call) { $0.expired() }) }
     }
 
+    /// Of these calls the one whose client has stayed away longest, and longer than others need wait for; nil when
+    /// there is none.
+    public func mostForsaken(of calls: some Sequence<UInt64>, now: Instant) -> UInt64? {
+        // A client that has been asked just now has all of `parkSeconds` left.
+        let left = BridgeLimits.parkSeconds * 1000 - BridgeLimits.forsakenMilliseconds
+        var oldest: (call: UInt64, deadline: Instant)?
+        for call in calls {
+            guard let parked = keys[call].flatMap({ entries[$0]?.parked }), parked.consumer == nil,
+                parked.deadline < now.advanced(milliseconds: left),
+                parked.deadline < oldest?.deadline ?? Instant(nanoseconds: .max)
+            else { continue }
+            oldest = (call, parked.deadline)
+        }
+        return oldest?.call
+    }
+
+    /// Its client is not waited for any longer.
+    public mutating func giveUp(_ call: UInt64) -> [ParkedCall.Action] { update(call) { $0.expired() } }
+
     /// The sandbox ends.
     public mutating func endAll() -> [Outcome] {
         keys.keys.map { call in Outcome(call: call, actions: update(call) { $0.expired() }) }

@@ -31,8 +31,8 @@ func askModern() throws {
             "method": "elicitation/create", "params": ["mode": "url", "message": "Go", "url": "https://a/"],
         ])
     let roots = try #require(read(.rootsList, ""))
-    #expect(text { roots.writeInputRequest(into: &$0) } == #"{"method":"roots/list"}"#)
-    #expect(roots == text { roots.writeInputRequest(into: &$0) }.raw { Ask(inputRequest: $0) })
+    #expect(text { roots.writeInputRequest(into: &$0) } == #"{"method":"roots/list","params":{}}"#)
+    #expect(text { roots.writeInputRequest(into: &$0) }.raw { Ask(inputRequest: $0) }?.kind == .roots)
 }
 
 @Test("a legacy client is asked in the words of its revision")

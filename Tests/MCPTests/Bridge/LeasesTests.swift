@@ -38,6 +38,24 @@ func leasesExclusive() {
     #expect(leases.place(6, declared: form, now: start) == .lease(child: 2))
 }
 
+@Test(
+    "beside a call that waits for its client another one gets a child of its own, unless there are to be none"
+)
+func leasesBesideParked() {
+    var leases = Leases(.auto)
+    #expect(leases.isUnused)
+    #expect(
+        leases.place(1, declared: form, besideOthers: true, now: start)
+            == .start(child: 0, capabilities: form))
+    #expect(leases.holders == [1] && !leases.hasWaiters && !leases.isUnused)
+    #expect(leases.place(2, declared: form, now: start) == .plain)
+    #expect(leases.release(1) == nil)
+    #expect(leases.holders.isEmpty)
+    #expect(leases.place(3, declared: form, besideOthers: true, now: start) == .lease(child: 0))
+    var never = Leases(.never)
+    #expect(never.place(1, declared: form, besideOthers: true, now: start) == .plain)
+}
+
 @Test("when all are busy calls wait in turn, for so long and so many")
 func leasesQueue() {
     var leases = Leases(.always)

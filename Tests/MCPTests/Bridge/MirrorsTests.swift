@@ -112,6 +112,10 @@ func mirrorTable() {
     let table = MirrorTable(list)
     #expect(table["mirrored"] == mirrors(region))
     #expect(table["plain"] == nil)
-    #expect(Array(table.invalid.keys) == ["bad"])
+    #expect(table["bad"] == nil)
+    var strict = ItemList(.tools)
+    _ = page.raw { strict.add(page: $0, mirrors: true) }
+    #expect(strict.count == 2 && list.count == 3)
+    #expect(strict.problems.first?.contains("x-mcp-header A") == true)
     #expect(MirrorTable(ItemList(.tools)).isEmpty)
 }

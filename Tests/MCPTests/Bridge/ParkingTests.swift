@@ -188,6 +188,28 @@ func parkDeadline() throws {
     #expect(try bench.retry("{}") == [.fail(consumer: 200, .staleState)])
 }
 
+@Test("of clients that stay away the one that was asked first is given up, but not at once")
+func parkForsaken() throws {
+    var bench = Bench()
+    _ = try bench.push("0", call: 7)
+    _ = try bench.gather()
+    bench.now = bench.now.advanced(milliseconds: 1000)
+    _ = try bench.push("1", call: 8, consumer: 101)
+    _ = try bench.gather()
+    _ = try bench.push("2", call: 9, consumer: 102)
+    bench.now = bench.now.advanced(milliseconds: BridgeLimits.forsakenMilliseconds - 1000)
+    #expect(bench.parking.mostForsaken(of: [7, 8, 9], now: bench.now) == 7)
+    #expect(bench.parking.mostForsaken(of: [8, 9, 77], now: bench.now) == nil)
+    let actions = bench.parking.giveUp(7)
+    #expect(line(actions) == [#"{"jsonrpc":"2.0","id":0,"result":{"action":"cancel"}}"# + "\n"])
+    #expect(actions.suffix(2) == [.cancel, .end])
+    #expect(bench.parking.mostForsaken(of: [7, 8, 9], now: bench.now) == nil)
+    bench.now = bench.now.advanced(milliseconds: 1001)
+    // Of 9 a client still waits.
+    #expect(bench.parking.mostForsaken(of: [9, 8], now: bench.now) == 8)
+    #expect(bench.parking.giveUp(77).isEmpty)
+}
+
 @Test("a client that leaves while its exchange is open has cancelled the call")
 func parkDisconnected() throws {
     var bench = Bench()

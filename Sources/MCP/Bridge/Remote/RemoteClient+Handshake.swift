@@ -59,6 +59,10 @@ extension RemoteClient {
     ) -> [Action] {
         switch DiscoverAnswer(envelope, message) {
         case .modern(let profile): return serve(.modern, profile)
+        case .contradicts where !isContradicted:
+            isContradicted = true
+            return discover(now)
+        case .contradicts: return giveUp(DiscoverAnswer.contradiction)
         case .unusable(let reason): return giveUp(reason)
         case .legacy: return notModern(now)
         }
@@ -97,6 +101,7 @@ extension RemoteClient {
         phase = .serving
         dialect = spoken
         isProbed = false
+        isContradicted = false
         backoff.reset()
         var actions: [Action] = []
         if spoken != .modern {

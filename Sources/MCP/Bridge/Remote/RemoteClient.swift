@@ -103,6 +103,8 @@ public struct RemoteClient: Sendable {
     /// A GET stream was open and is no more.
     var hasGap = false
     var isProbed = false
+    /// It has refused the revision that it says it speaks, and is asked once more.
+    var isContradicted = false
 
     /// - Parameters:
     ///   - capabilities: declared in `initialize`; empty for servers that must not ask.

@@ -242,6 +242,27 @@ func remoteUnauthorized(_ status: Int) throws {
     #expect(bench.sent.count == 2)
 }
 
+@Test("a server that refuses the revision that it names is asked once more")
+func remoteContradiction() throws {
+    let refusal =
+        #"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"x","data":{"supported":["2026-07-28"]}}}"#
+    var bench = try Bench(.probe)
+    bench.start()
+    bench.head(RemoteHead(status: 400, content: .json))
+    try bench.message(refusal)
+    #expect(bench.sent.count == 2 && bench.bodies[1].contains("server/discover"))
+    var convinced = bench
+    convinced.head(json)
+    try convinced.message(discoverResult)
+    guard case .serves(.modern, _)? = convinced.said.last else {
+        Issue.record("does not serve: \(convinced.said)")
+        return
+    }
+    bench.head(RemoteHead(status: 400, content: .json))
+    try bench.message(refusal)
+    #expect(bench.said.last == .gaveUp(DiscoverAnswer.contradiction))
+}
+
 @Test("a modern-only server that an older plan met is found out by its refusal")
 func remoteReprobe() throws {
     var bench = try Bench(.probe)

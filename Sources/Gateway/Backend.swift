@@ -44,9 +44,9 @@ final class Backend: TimerTarget {
     private(set) var phaseSince = WallClock.unixMilliseconds()
     var rest = Rest()
     /// Nil once the server has stopped.
-    private(set) var main: ServerLink?
+    var main: ServerLink?
     /// Non-nil while clients of the older era have a process of their own.
-    private(set) var mirror: ServerLink?
+    var mirror: ServerLink?
     /// Processes that may ask, by their slot in `leases`.
     var interactive: [Int: ChildLink] = [:]
     /// Such processes whose slot another one has taken, until they are gone.
@@ -57,29 +57,29 @@ final class Backend: TimerTarget {
     /// It has refused to open a second one.
     var hasNoSessions = false
     let isRemote: Bool
-    private var processes: UInt32 = 0
+    var processes: UInt32 = 0
     var restarts = 0
     var lastError: String?
     /// Of its processes that have ended.
     var pastHits = LimitHits()
-    private(set) var lists = ServerLists()
+    var lists = ServerLists()
     var stderr = LineRing(lines: Limits.stderrLines, lineBytes: Limits.stderrLineBytes)
     var heldCalls: [CallID] = []
     var backChannelCalls: [BackChannelCall] = []
     /// What of it has asked its client, by `Call.subject`.
     var askers: Set<Int> = []
     /// Which arguments of its tools go into headers (2026-07-28).
-    private(set) var mirrors = MirrorTable()
+    var mirrors = MirrorTable()
     /// Tools that can be called as tasks, by the server's names (2025-11-25).
-    private(set) var taskTools: [String: TaskSupport] = [:]
+    var taskTools: [String: TaskSupport] = [:]
     /// What its main link said when it served last.
-    private var lastOffers: (era: Era, offers: ChildProfile.Offers)?
+    var lastOffers: (era: Era, offers: ChildProfile.Offers)?
     /// URIs that clients watch, as the server has them.
     var watched: Set<String> = []
     /// Made for version 1 of the Python SDK, as its first start has shown.
     private(set) var needsOldSDK = false
     /// Its lists have been read to their ends.
-    private var hasLists = false
+    var hasLists = false
     var exitsInARow = 0
     var readySince: Instant?
     /// It died when it was asked for its era: it is opened the older way.
@@ -87,13 +87,13 @@ final class Backend: TimerTarget {
     /// The era of its last process that served.
     var knownEra: Era?
     /// What a mirror was tried for and could not do.
-    private var hasNoMirror = false
+    var hasNoMirror = false
     /// Non-nil while a connection for clients of the older era is opened for the first time: since when.
     var mirrorOpening: Instant?
-    private var mirrorBackoff = Backoff(lastMilliseconds: Limits.restartMillisecondsMax)
-    private var timer = TimerID.none
+    var mirrorBackoff = Backoff(lastMilliseconds: Limits.restartMillisecondsMax)
+    var timer = TimerID.none
     var mirrorTimer = TimerID.none
-    private var whenStopped: [@Sendable () -> Void] = []
+    var whenStopped: [@Sendable () -> Void] = []
     let launchKey: String
 
     init(home: SandboxHome, plan: ServerPlan, index: Int) {
@@ -279,157 +279,6 @@ final class Backend: TimerTarget {
         if phase == .resolving { phase = .starting }
         startMirror()
         readLists()
-    }
-
-    /// What clients of `era` can run at it as tasks; what it said last, while it is away.
-    func taskOffer(_ era: Era) -> TaskOffer {
-        guard let (spoken, offers) = lastOffers, spoken == era, offers.contains(.tasks) else { return .none }
-        return .running(isCancellable: offers.contains(.taskCancellation))
-    }
-
-    /// Reads every list anew; then the server is ready.
-    func readLists() {
-        lastOffers = main?.profile.map { (main?.era ?? .legacy, $0.offers) }
-        hasLists = false
-        lists.restart()
-        refreshNext(after: nil)
-    }
-
-    /// Asks for the next list that the server says it has; when all are there, it is ready.
-    private func refreshNext(after previous: ListKind?) {
-        let start = previous.map { Int($0.rawValue) + 1 } ?? 0
-        for kind in ListKind.allCases.dropFirst(start) {
-            if main?.profile?.offers.includes(kind) == true {
-                lists.beginRefresh(kind)
-                main?.askList(kind, cursor: nil)
-                return
-            }
-            lists.complete(kind)
-        }
-        (main as? ChildLink)?.settled()
-        hasLists = true
-        becomeReady()
-    }
-
-    /// The answer to one of the gateway's own requests.
-    func answered(
-        _ link: ServerLink, _ kind: Call.Kind, _ envelope: Envelope, _ line: UnsafeRawBufferPointer
-    ) {
-        switch kind {
-        case .open(let question): (link as? ChildLink)?.opened(question, envelope, line)
-        case .list(let list): if link === main { listed(list, envelope, line) }
-        case .task(let question, let call): link.taskAnswered(question, of: call, envelope, line)
-        case .taskLook(let look): home.looked(look, envelope, line)
-        case .call, .get, .read, .complete, .rest, .level, .watch, .ofTask: return
-        }
-    }
-
-    private func listed(_ kind: ListKind, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        if envelope.kind == .response {
-            let mirrors = main is RemoteLink && main?.era == .modern
-            if case .more(let cursor) = lists.add(kind, result: envelope.result.of(line), mirrors: mirrors) {
-                cursor.withUnsafeBytes { main?.askList(kind, cursor: $0) }
-                return
-            }
-            lists.complete(kind)
-        } else {
-            // Many servers that have resources know no templates; every other failure is worth telling.
-            if kind != .templates {
-                lastError = "\(kind.method.text) failed: \(String(decoding: line.prefix(300), as: UTF8.self))"
-            }
-            lists.abandon(kind)
-        }
-        listSettled(kind)
-    }
-
-    private func listSettled(_ kind: ListKind) {
-        if kind == .tools {
-            taskTools = lists[.tools]?.taskTools ?? [:]
-            mirrors = lists[.tools].map { MirrorTable($0) } ?? MirrorTable()
-        }
-        if phase == .ready { return home.listsChanged(kind) }
-        refreshNext(after: kind)
-    }
-
-    /// When its lists are there, and its mirror if it is to have one.
-    private func becomeReady() {
-        guard phase == .starting, hasLists, main?.isServing == true else { return }
-        // Nobody waits for a process that is wanted only as of late, or for a connection that may never come.
-        if plan.options.era == .mirror, let mirror = mirror as? ChildLink, !mirror.isServing, !hasNoMirror {
-            return
-        }
-        phase = .ready
-        readySince = state.loop.now
-        if rest.ended(state.loop.now, lists) { home.serverIsBack() } else { home.serverReady(self) }
-        dispatchHeldCalls()
-    }
-
-    /// `notifications/…/list_changed` from any of its processes. What has changed for one of them mostly has for all;
-    /// the lists are those of the main one.
-    func listChanged(_ kind: ListKind) {
-        guard let main, phase == .ready, !lists.isRefreshing(kind) else { return }
-        lists.beginRefresh(kind)
-        main.askList(kind, cursor: nil)
-        if kind == .resources, !lists.isRefreshing(.templates) {
-            lists.beginRefresh(.templates)
-            main.askList(.templates, cursor: nil)
-        }
-    }
-
-    // MARK: The mirror
-
-    /// One that speaks both eras gets a second connection for clients of the older one, in which it may do other
-    /// things. A second process is not free: it is for `era: mirror`, and for a server that asks in the older era's way.
-    func startMirror() {
-        let isWanted =
-            plan.options.era == .mirror
-            || plan.options.era == .auto && (isRemote && home.hasSessions || leases.isInteractive)
-        guard isWanted, main?.era == .modern, mirror == nil, !hasNoMirror else { return }
-        if case .remote(let endpoint) = plan.source {
-            guard let link = try? RemoteLink(endpoint, .serve(.legacy), .mirror, of: self) else { return }
-            link.incarnation = nextIncarnation()
-            mirror = link
-            mirrorOpening = state.loop.now
-            return link.start()
-        }
-        let link = ChildLink(.mirror, of: self)
-        mirror = link
-        link.start(.serve(.legacy))
-    }
-
-    /// A remote server's connection for clients of the older era has failed; until it is back, they are served as
-    /// by any other modern server. It tries again by itself, but not for ever.
-    func mirrorDown(_ link: ServerLink, isFinal: Bool) {
-        link.isServing = false
-        mirrorAwaited()
-        _ = mirrorBackoff.next(random: 0)
-        guard isFinal || mirrorBackoff.attempts >= Limits.mirrorAttempts else { return }
-        hasNoMirror = true
-        link.stop()
-        backChannelRefused()
-    }
-
-    func mirrorServes(_ link: ServerLink, _ profile: ChildProfile) {
-        link.profile = profile
-        link.isServing = true
-        link.hearing.begin(link)
-        mirrorBackoff.reset()
-        mirrorOpening = nil
-        backChannelOpened()
-    }
-
-    /// It comes back, unless it has said that it cannot or has tried often enough.
-    private func mirrorGone() {
-        if mirrorBackoff.attempts >= Limits.mirrorAttempts { hasNoMirror = true }
-        if hasNoMirror {
-            mirror = nil
-            backChannelRefused()
-        } else {
-            mirrorTimer = state.loop.schedule(
-                afterMilliseconds: mirrorBackoff.next(random: UInt64(processes)), self,
-                tag: TimerTag.mirror)
-        }
-        becomeReady()
     }
 
     // MARK: Ending

@@ -10,7 +10,8 @@ from .client import Endpoint
 from .places import BINARY, ECHO_SERVER, RUN, TARGET_CORE, Unavailable, free_port
 from .target import Target
 
-SANDBOX_SECONDS = 3600
+# Longer than any run: a soak takes an hour.
+SANDBOX_SECONDS = 6 * 3600
 
 
 class Gateway(Target):

@@ -43,15 +43,21 @@ struct HiddenArguments: Sendable {
             separator: "\n")
     }
 
-    /// Whether the file's first line says that `interpreter` runs it.
+    /// Whether the file's first line says that `interpreter` runs it; or the second one, as installers write it where
+    /// the interpreter's path is too long for the kernel's first line (`#!/bin/sh`, then `'''exec' '…/python'`).
     static func isScript(_ path: String, of interpreter: String) -> Bool {
         let file = Descriptor(owning: ce_open(path, O_RDONLY | O_CLOEXEC, 0))
         guard file.raw >= 0 else { return false }
-        var bytes = [UInt8](repeating: 0, count: 256)
+        var bytes = [UInt8](repeating: 0, count: 8192)
         let got = ce_read(file.raw, &bytes, bytes.count)
         guard got > 2 else { return false }
-        let line = String(decoding: bytes[..<Int(got)].prefix { $0 != 10 }, as: UTF8.self)
-        return line.hasPrefix("#!") && line.contains(interpreter)
+        let lines = bytes[..<Int(got)].split(separator: 10, maxSplits: 2, omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+        guard let first = lines.first, first.hasPrefix("#!") else { return false }
+        if first == "#!/bin/sh", lines.count > 1, lines[1].hasPrefix("'''exec' ") {
+            return lines[1].contains(interpreter)
+        }
+        return first.contains(interpreter)
     }
 
     // MARK: In the program

@@ -110,7 +110,7 @@ def test_no_process_but_its_own(scene):
     found = do(scene.bad, "processes", pids=foreign)
     assert found.pop("count") <= 3
     commands = json.dumps(found.pop("commands"))
-    assert scene.marks[1] not in commands and "mcp-gateway" not in commands
+    assert scene.marks[1] not in commands and "--admin-listen" not in commands
     assert not gains(found), gains(found)
     assert processes.state(scene.victim) in ("S", "R") and scene.good.text("good_whoami") == scene.marks[1]
 

@@ -81,7 +81,7 @@ def test_lists_of_many_pages_are_read_to_the_end(gateway):
             tools = client.tools()
             assert all(f"fix_extra_{number}" in tools for number in range(300))
             assert client.text("fix_extra_299", {"text": "last"})
-            assert len(client.ask("prompts/list")["prompts"]) == 2
+            assert len(client.ask("prompts/list")["prompts"]) == 3
 
 
 def test_the_same_resource_of_two_servers(gateway):

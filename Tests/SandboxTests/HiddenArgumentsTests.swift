@@ -52,6 +52,16 @@ struct HiddenArgumentsTests {
         #expect(running.line() == "0")
     }
 
+    @Test("a script whose interpreter has too long a path for its first line is one, too")
+    func longPath() throws {
+        let scene = try Scene(.none)
+        let script =
+            "#!/bin/sh\n'''exec' '/\(String(repeating: "x", count: 300))/python' \"$0\" \"$@\"\n' '''\n"
+        #expect(hidden(scene, try package(scene, .python, script)) != nil)
+        let shell = try Scene(.none)
+        #expect(hidden(shell, try package(shell, .python, "#!/bin/sh\nexec python x\n")) == nil)
+    }
+
     @Test("Node is told by an option of its own, behind those that the server has")
     func node() throws {
         let scene = try Scene(.none)

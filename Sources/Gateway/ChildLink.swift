@@ -277,6 +277,7 @@ final class ChildLink: ServerLink, TimerTarget {
         hearing.end()
         backend.home.relayedTasks.ended(server: backend.index, process: incarnation)
         doubts.removeAll()
+        earlyStatuses = []
         ghosts = [:]
         hasAsked = false
         namesTasks = false

@@ -10,6 +10,7 @@ extension ServerLink {
         _ line: UnsafeRawBufferPointer
     ) -> Bool {
         let known: (id: String, exposed: [UInt8])
+        var isNew = false
         if let place = task.place {
             guard envelope.pointee.kind == .response else { return false }
             if case .ofTask(let question) = call.kind, question != .result {
@@ -24,12 +25,14 @@ extension ServerLink {
                 return true
             }
             known = (begun, expose(begun, id, call))
+            isNew = true
         }
         let message = TaskRewriter.exchange(known.id, for: known.exposed, envelope.pointee, line)
         message.withUnsafeBytes { message in
             guard var exchanged = try? Envelope.scan(message) else { return }
             deliver(id, call, &exchanged, message)
         }
+        if isNew { tellEarly(of: known.id) }
         isFree(of: id)
         return true
     }
@@ -61,14 +64,29 @@ extension ServerLink {
 
     /// `notifications/tasks/status`.
     func tellOfTask(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        guard era == .legacy, !backend.home.relayedTasks.isEmpty,
-            let id = TaskRewriter.id(envelope, line)
-        else { return }
+        guard era == .legacy, runsTasks, let id = TaskRewriter.id(envelope, line) else { return }
         let place = RelayedTasks.Place(server: backend.index, process: incarnation, id: id)
-        guard let entry = backend.home.relayedTasks[place] else { return }
+        guard let entry = backend.home.relayedTasks[place] else { return keepEarly(id, line) }
         backend.home.relayedTasks.told(place, envelope.params.of(line))
         let message = TaskRewriter.exchange(id, for: entry.exposed, envelope, line)
         backend.home.tell(entry) { $0.append(message) }
+    }
+
+    private func keepEarly(_ task: String, _ line: UnsafeRawBufferPointer) {
+        guard line.count <= BridgeLimits.earlyStatusBytes else { return }
+        if earlyStatuses.count >= BridgeLimits.earlyStatusesMax { earlyStatuses.removeFirst() }
+        earlyStatuses.append((task, OwnedBytes(copying: line)))
+    }
+
+    /// The client knows the task now.
+    private func tellEarly(of task: String) {
+        let told = earlyStatuses.filter { $0.task == task }
+        earlyStatuses.removeAll { $0.task == task }
+        for status in told {
+            status.line.withBytes { line in
+                if let envelope = try? Envelope.scan(line) { tellOfTask(envelope, line) }
+            }
+        }
     }
 }
 

@@ -45,6 +45,9 @@ class ServerLink {
     final var ghosts: [UInt64: Instant] = [:]
     /// What it asks for a task, it asks in the task's name, as 2025-11-25 demands: all else is asked for a call.
     final var namesTasks = false
+    /// What it has said of tasks that no client knows yet, the oldest first: over HTTP a status may overtake the answer
+    /// that names its task.
+    final var earlyStatuses: [(task: String, line: OwnedBytes)] = []
     /// It has asked a client.
     final var hasAsked = false
     /// What of its log is wanted (older era).

@@ -47,6 +47,13 @@ def old(request, lenient):
         yield sandbox
 
 
+@pytest.fixture(scope="module")
+def piped(lenient):
+    """The same over stdio alone: the stand-in behind HTTP tells what is of no call to any one of its streams."""
+    with served(lenient, "legacy", "stdio") as sandbox:
+        yield sandbox
+
+
 @pytest.fixture(scope="module", params=["stdio", "http"])
 def new(request, lenient):
     """A sandbox with a server of 2026-07-28."""
@@ -199,14 +206,24 @@ def test_ids_are_of_one_session_and_one_sandbox(lenient, session, old):
     assert text_of(session.ask("tasks/result", of(task))) == "1 slow steps"
 
 
-def test_the_state_of_a_task_is_told(session, old):
-    with session.listen() as stream, old.legacy() as other, other.listen() as foreign:
+def test_the_state_of_a_task_is_told(piped):
+    with (
+        piped.legacy(capabilities=FORM) as session, session.listen() as stream,
+        piped.legacy() as other, other.listen() as foreign,
+    ):  # fmt: skip
         task = begin(session, "fix_slow", {"steps": 1}, _meta={"progressToken": "mine"})
         told = stream.next_message("notifications/tasks/status")["params"]
         assert (told["taskId"], told["status"]) == (task["taskId"], "completed")
         # What is told to the other comes after it.
         begin(other, "fix_slow", {"steps": 1})
         assert foreign.next_message("notifications/tasks/status")["params"]["taskId"] != task["taskId"]
+
+
+def test_a_status_that_overtakes_the_name_of_its_task_is_told_after_it(piped):
+    with piped.legacy(capabilities=FORM) as session, session.listen() as stream:
+        task = begin(session, "fix_slow", {"steps": 0, "early": True})
+        told = stream.next_message("notifications/tasks/status")["params"]
+        assert (told["taskId"], told["status"]) == (task["taskId"], "completed")
 
 
 def test_progress_goes_on_with_the_token_of_the_call(session):

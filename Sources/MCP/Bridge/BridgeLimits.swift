@@ -141,6 +141,10 @@ public enum BridgeLimits {
     /// Tasks of one session, and of one sandbox, that can be listed and are told of.
     public static let tasksPerSessionMax = 64
     public static let tasksMax = 1024
+    /// Statuses of one server that are kept until the answer which names their task has come, and bytes of each: the two
+    /// are moments apart.
+    public static let earlyStatusesMax = 8
+    public static let earlyStatusBytes = 8 * 1024
     /// Questions about a task in a row that may stay without an answer.
     public static let taskFailuresMax = 3
 

@@ -7,26 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-// MARK: Randomness
-
-int ce_random_fill(void *out, size_t count) {
-    char *at = out;
-    while (count > 0) {
-        ssize_t got = getrandom(at, count, 0);
-        if (got < 0) {
-            if (errno == EINTR) continue;
-            return -errno;
-        }
-        at += got;
-        count -= (size_t)got;
-    }
-    return 0;
-}
 
 // MARK: Readiness descriptors
 

@@ -82,9 +82,6 @@ int ce_remove_tree(const char *path, const char *prefix);
 
 // MARK: Randomness
 
-/// Fills `out` from getrandom(2); blocks only before the kernel's pool is first seeded. Returns 0.
-int ce_random_fill(void *out, size_t count);
-
 // MARK: Readiness descriptors (all non-blocking and close-on-exec)
 
 /// eventfd(2), counter 0. Returns a descriptor.

@@ -5,7 +5,7 @@ public enum Random {
     public static func fill(_ bytes: UnsafeMutableRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         // ENOSYS and EFAULT only: no kernel that runs the rest of the gateway answers so.
-        precondition(ce_random_fill(base, bytes.count) == 0, "getrandom(2) failed")
+        precondition(ce_random(base, bytes.count) == 0, "getrandom(2) failed")
     }
 
     public static func bytes(_ n: Int) -> [UInt8] {

@@ -38,7 +38,7 @@ extension Backend {
     func busy(_ link: ServerLink) -> CallFailure? {
         guard
             link.inFlight >= Limits.callsPerServer || link.waitingBytes > Limits.childInputBytes
-                || heldCalls.count >= Limits.heldCallsPerServer
+                || heldCalls.count + trials.count >= Limits.heldCallsPerServer
         else { return nil }
         return tooBusy(link.inFlight)
     }
@@ -78,11 +78,9 @@ extension Backend {
                 return state.reply(call, failure: refusal)
             }
         }
-        if isLeased(call, by: link) {
-            place(id, declared(call))
-        } else {
-            sendHeld(id, on: session(for: call, link))
-        }
+        let way = way(of: call, by: link)
+        if way == .shared { return sendHeld(id, on: session(for: call, link)) }
+        place(id, declared(call), way)
     }
 
     func sendHeld(_ id: CallID, on link: ServerLink) {
@@ -150,16 +148,24 @@ extension Backend {
             message: "This tool cannot be called as a task here: make the call again without params.task.")
     }
 
-    /// Whether the call goes to a process of its own.
-    func isLeased(_ call: Call, by link: ServerLink) -> Bool {
-        if isRemote { return awaitsSession(call, link) }
-        let mayNeed = leases.isInteractive || home.parking.count > 0 || !askers.isEmpty
+    enum Way {
+        /// The process that serves everybody.
+        case shared
+        /// A process, or a session at a remote server, that may ask the call's client.
+        case own
+        /// One of the two, when it is known whether what is called asks.
+        case afterTrial
+    }
+
+    func way(of call: Call, by link: ServerLink) -> Way {
+        if isRemote { return awaitsSession(call, link) ? .own : .shared }
+        let mayNeed = leases.isInteractive || home.parking.count > 0 || call.subject != 0
         guard link.era == .legacy, mayNeed, link is ChildLink, !leases.wanted(declared(call)).isEmpty else {
-            return false
+            return .shared
         }
-        if leases.isInteractive { return true }
         let wouldDoubt = hasParked(link) || link.inFlight > 0 && askers.contains(call.subject)
-        return leases.isInteractive(besideOthers: wouldDoubt)
+        if leases.isInteractive(besideOthers: wouldDoubt) { return .own }
+        return awaitsTrial(call) ? .afterTrial : .shared
     }
 
     private func hasParked(_ link: ServerLink) -> Bool {
@@ -173,12 +179,6 @@ extension Backend {
         hasher.combine(bytes: envelope.pointee.name.of(body))
         hasher.combine(bytes: envelope.pointee.uri.of(body))
         return hasher.finalize()
-    }
-
-    /// The server has asked during `call`: the next one of its kind shall not be mixed up with others.
-    func noteAsker(_ call: Call) {
-        guard call.subject != 0, askers.count < BridgeLimits.askersMax else { return }
-        askers.insert(call.subject)
     }
 
     func declared(_ call: Call) -> ClientCapabilities {
@@ -210,6 +210,7 @@ extension Backend {
     func callEnded(_ id: CallID, _ call: Call) {
         if call.held != nil {
             heldCalls.removeAll { $0 == id }
+            trials.left(id.value)
             backChannelCalls.removeAll { $0.id == id }
             home.forgetRounds(call)
         } else if let link = link(call.incarnation) {
@@ -225,6 +226,7 @@ extension Backend {
             }
             link.leftGhost(id)
         }
+        if call.isOnTrial { trialLeft(call) }
         releaseLease(id)
     }
 
@@ -247,6 +249,7 @@ extension Backend {
     /// Every call, wherever it waits.
     func failAllCalls(_ what: String) {
         heldCalls.removeAll()
+        trials.removeAll()
         backChannelCalls.removeAll()
         for id in state.calls.ids(where: { $0.backend === self }) {
             if let call = state.calls.remove(id) { failCall(id, call, what) }

@@ -15,8 +15,11 @@ enum MissedClient {
 /// Processes that may ask their clients: each works on one call at a time, so that what it asks is that call's.
 extension Backend {
     /// Finds a process for a call that waits with its request.
-    func place(_ id: CallID, _ declared: ClientCapabilities) {
+    func place(_ id: CallID, _ declared: ClientCapabilities, _ way: Way) {
         if isRemote { return placeInSession(id, declared) }
+        if way == .afterTrial, let call = state.calls[id] {
+            return trials.wait(id.value, for: call.subject, now: state.loop.now)
+        }
         // Whoever comes here has been found in need of one.
         go(id, leases.place(id.value, declared: declared, besideOthers: true, now: state.loop.now))
     }

@@ -68,6 +68,7 @@ final class Backend: TimerTarget {
     var backChannelCalls: [BackChannelCall] = []
     /// What of it has asked its client, by `Call.subject`.
     var askers: Set<Int> = []
+    var trials = Trials()
     /// Which arguments of its tools go into headers (2026-07-28).
     var mirrors = MirrorTable()
     /// Tools that can be called as tasks, by the server's names (2025-11-25).
@@ -168,6 +169,7 @@ final class Backend: TimerTarget {
         for link in links { link.tick(now) }
         if plan.idleSeconds > 0 { considerRest(links, now) }
         makeRoom()
+        tryNext(trials.expire(now: now))
         if let mirrorOpening, now.milliseconds(since: mirrorOpening) > Limits.mirrorMilliseconds {
             mirrorAwaited()
         }

@@ -107,6 +107,8 @@ final class Call {
     var bridged: BridgedCall?
     /// What of its server it is for, by hash; 0 where nobody needs to know.
     var subject = 0
+    /// `Backend.trials` has admitted it as the first of its kind.
+    var isOnTrial = false
     /// Its server may answer with a task.
     var task: TaskCall?
 

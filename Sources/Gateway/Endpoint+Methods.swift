@@ -209,10 +209,11 @@ extension SandboxHome {
         if let busy = backend.busy(link) { return busy }
         if call.session?.mayBeAsked == true { call.subject = Backend.subject(request.borrowed, request.body) }
         guard backend.phase != .ready || !link.isServing else {
-            if backend.mirrorOpening != nil, !call.isModern { return hold(call, request, route) }
+            if backend.mirrorOpening != nil, !call.isModern { return hold(call, request, route, .own) }
             if link.era == .modern || call.isModern { bridge(call, request, route, link) }
             if link.runsTasks, let refusal = prepareTask(call, request, route, link) { return refusal }
-            if backend.isLeased(call, by: link) { return hold(call, request, route) }
+            let way = backend.way(of: call, by: link)
+            if way != .shared { return hold(call, request, route, way) }
             let link = backend.sessions.isEmpty ? link : backend.session(for: call, link)
             call.incarnation = link.incarnation
             guard let id = state.calls.insert(call) else {
@@ -257,7 +258,7 @@ extension SandboxHome {
 
     /// The call gets a process or connection that may ask its client, which may have to be opened.
     @inline(never) private func hold(
-        _ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route
+        _ call: Call, _ request: NorthRequest, _ route: ListCatalog.Route, _ way: Backend.Way
     ) -> CallFailure? {
         let (backend, isModern) = (call.backend, call.isModern)
         let declared = backend.declared(call)
@@ -269,7 +270,7 @@ extension SandboxHome {
         if backend.mirrorOpening != nil, !isModern {
             backend.dispatch(id)
         } else {
-            backend.place(id, declared)
+            backend.place(id, declared, way)
         }
         return nil
     }

@@ -33,6 +33,7 @@ extension ServerLink {
         case .call(let call): bring(ask, id, to: CallID(value: call))
         case .unsolicited: answerUnsolicited(ask, id)
         case .ambiguous:
+            backend.trialMayAsk()
             if let lacking = lackedByAll(ask) { return tell(ask.refusal(declared: lacking), id) }
             if !doubts.add(ask, id: id, among: candidates, now: state.loop.now) { refuse(ask, id) }
         }
@@ -48,6 +49,9 @@ extension ServerLink {
         }
         return all
     }
+
+    /// Other calls than the one that asks may be under way in this process.
+    private var isShared: Bool { role == .main || role == .mirror }
 
     /// The call that has this process for itself.
     private var holder: UInt64? {
@@ -90,7 +94,7 @@ extension ServerLink {
         guard let asked = state.calls[call] else {
             return tell(.serverFailed("the call that this request belongs to was cancelled"), id)
         }
-        if isMain { backend.noteAsker(asked) }
+        if isShared { backend.noteAsker(asked) }
         if asked.isModern {
             backend.home.park(call, asked, ask, id)
         } else if let session = asked.session {

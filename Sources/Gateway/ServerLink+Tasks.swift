@@ -46,14 +46,12 @@ extension ServerLink {
     // MARK: Following
 
     func drive(_ task: TaskCall, _ id: CallID, _ event: (inout TaskDriver) -> [TaskDriver.Action]) {
-        guard let due = task.driver?.pollAt ?? .some(nil) else { return }
-        let actions = task.driver.map { driver in
-            var driver = driver
-            defer { task.driver = driver }
-            return event(&driver)
-        }
-        if let next = task.driver?.pollAt, next != due { task.schedule(next) }
-        for action in actions ?? [] { perform(action, task, id) }
+        guard var driver = task.driver else { return }
+        let due = driver.pollAt
+        let actions = event(&driver)
+        task.driver = driver
+        if let next = driver.pollAt, next != due { task.schedule(next) }
+        for action in actions { perform(action, task, id) }
     }
 
     func taskAnswered(

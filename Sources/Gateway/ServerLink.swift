@@ -170,6 +170,7 @@ extension ServerLink {
         } else {
             state.reply(call, envelope, line, server: .legacy)
         }
+        if call.isOnTrial { backend.trialEnded(call) }
         isFree(of: id)
     }
 

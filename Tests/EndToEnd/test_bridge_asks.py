@@ -11,7 +11,7 @@ import urllib.parse
 import pytest
 
 from support import processes
-from support.gateway import CHECKED, fixture, new_mark
+from support.gateway import CHECKED, FIXTURE, VENVS, fixture, new_mark
 from support.http import exchange
 from support.mcp import RPCError, text_of
 from support.waiting import wait_until
@@ -507,6 +507,81 @@ def test_a_tool_that_has_asked_before_is_not_mixed_up_with_others(gateway, era):
         for thread in threads:
             thread.join(60)
         assert sorted(told) == sorted(["first", *map(str, range(10))])
+
+
+def all_at_once(sandbox, era, count, call):
+    """`call(number, client)` of so many clients, made at the same moment."""
+    wrong, gate = [], threading.Barrier(count)
+
+    def work(number):
+        with getattr(sandbox, era)(capabilities=ALL) as one:
+            gate.wait(60)
+            try:
+                call(number, one)
+            except Exception as error:
+                wrong.append((number, repr(error)))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not wrong, wrong[:3]
+
+
+ASKING = [("fix_confirm", "question"), ("fix_think", "words"), ("fix_visit", "url")]
+
+
+@pytest.mark.parametrize("tools", [1, 3])
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_fifty_first_calls_of_tools_that_ask(gateway, era, tools):
+    """Nobody knows yet that they ask, and one process would ask all at once, without a word of whom."""
+    with gateway.create({"fix": fixture(new_mark(), "--asks-ids")}) as sandbox:
+        heard = []
+
+        def call(number, one):
+            name, argument = ASKING[number % tools]
+            mine = f"https://example.test/{number}"
+
+            def say(ask):
+                if mine in json.dumps(ask["params"]):
+                    heard.append(number)
+                return answer(ask)
+
+            message, asked = one.converse(name, {argument: mine}, say)
+            assert "result" in message and not message["result"].get("isError"), message
+            assert len(asked) == 1, asked
+
+        all_at_once(sandbox, era, 50, call)
+        assert sorted(heard) == list(range(50))
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_fifty_first_calls_of_a_real_server_that_asks(own_gateway, era):
+    """Without isolation, as a caller's server is shown no directory of the host."""
+    gateway = own_gateway(isolation="none", config="allow-custom-servers: true\n")
+    python = str(VENVS / "sdk1/bin/python")
+    with gateway.create({"ask": {"command": [python, str(FIXTURE.parent / "asking_sdk.py")]}}) as sandbox:
+        def call(number, one):
+            message, asked = one.converse("ask_confirm", {"question": f"q{number}"}, lambda _: accept(f"a{number}"))
+            assert "result" in message, message
+            assert text_of(message["result"]) == f"q{number}: a{number}"
+            assert len(asked) == 1
+
+        all_at_once(sandbox, era, 50, call)
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_first_calls_of_tools_that_ask_nothing_share_one_process(gateway, era):
+    with gateway.create({"fix": fixture(new_mark(), "--asks-ids")}) as sandbox:
+        processes = []
+
+        def call(number, one):
+            assert one.text("fix_sleep", {"seconds": 1}) == "slept 1 s"
+            processes.append(told(one)["process"])
+
+        all_at_once(sandbox, era, 20, call)
+        assert len(processes) == 20 and len(set(processes)) == 1
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])

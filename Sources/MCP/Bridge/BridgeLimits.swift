@@ -57,6 +57,10 @@ public enum BridgeLimits {
 
     /// Tools, prompts and resources of one server that are remembered for having asked.
     public static let askersMax = 256
+    /// Such that have been called once; what is called first after that is not tried.
+    public static let triedMax = 1024
+    /// Milliseconds that calls wait until it is known whether what they call asks: tools that ask do so soon.
+    public static let trialMilliseconds = 1_500
 
     /// Requests of one child of which it is not known whose they are.
     public static let doubtsMax = 64

@@ -101,6 +101,14 @@ enum Metrics {
         }
         let gauges: [(String, String, UInt64)] = [
             ("servers_alive", "Server processes running.", sum(\.childrenAlive)),
+            (
+                "orphans", "Processes found without their server, or after their gateway, and killed.",
+                UInt64(clamping: shared.workshop.orphans)
+            ),
+            (
+                "sandboxes_yielding", "Sandboxes that use much CPU time and leave it to others.",
+                UInt64(clamping: shared.workshop.yielding)
+            ),
             ("sandboxes", "Sandboxes.", loops.reduce(0) { $0 + UInt64($1.sandboxes) }),
             ("connections", "Open client connections.", loops.reduce(0) { $0 + UInt64($1.connections) }),
             ("calls_in_flight", "Calls being worked on.", loops.reduce(0) { $0 + UInt64($1.calls) }),

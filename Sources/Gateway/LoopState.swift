@@ -28,7 +28,13 @@ final class LoopState: TimerTarget {
         self.settings = settings
         carriage = Outbox(pool: loop.pool)
         date.refresh()
-        _ = loop.schedule(afterMilliseconds: 1000, self, tag: 0)
+        _ = loop.schedule(afterMilliseconds: 1000, self, tag: TimerTag.tick)
+        if loop.index == 0 { shareCPU() }
+    }
+
+    private enum TimerTag {
+        static let tick: UInt64 = 0
+        static let shares: UInt64 = 1
     }
 
     /// A reload of the configuration.
@@ -195,8 +201,15 @@ final class LoopState: TimerTarget {
 
     // MARK: Time
 
+    /// One loop has it done for the whole machine.
+    private func shareCPU() {
+        _ = loop.schedule(afterMilliseconds: SandboxLimits.yieldMilliseconds, self, tag: TimerTag.shares)
+        shared.workshop.shareCPU(loop.now)
+    }
+
     func timerFired(_ tag: UInt64) {
-        _ = loop.schedule(afterMilliseconds: 1000, self, tag: 0)
+        if tag == TimerTag.shares { return shareCPU() }
+        _ = loop.schedule(afterMilliseconds: 1000, self, tag: TimerTag.tick)
         let now = loop.now
         date.refresh()
         // Backwards: a connection that closes now is removed at the end of the turn, not under our feet.

@@ -39,12 +39,14 @@ struct GroupLimits: Sendable, Equatable {
 }
 
 /// Control groups of this gateway's sandboxes, below the gateway's own group where that may be, so that its own limits
-/// hold for them too: `<own>/mcp-gateway-<tag>/<sandbox>/<server>` in every hierarchy, or without the last where nothing holds a
-/// server alone.
+/// hold for them too: `<own>/mcp-gateway-<tag>.<sandbox>/<server>` in every hierarchy, or without the last where
+/// nothing holds a server alone.
 final class ControlGroups: Sendable {
     let hierarchies: [GroupHierarchy]
     let ledger = LimitLedger()
     private let next = Atomic<UInt64>(0)
+    private let yielders = Mutex(Yielders())
+    private let killed = Atomic<Int>(0)
 
     /// The controllers in force; empty when processes can be grouped and killed only.
     var controllers: Set<GroupController> { hierarchies.reduce(into: []) { $0.formUnion($1.controllers) } }
@@ -52,7 +54,7 @@ final class ControlGroups: Sendable {
     /// Nil when this process may make no group that limits anything: rlimits are what is left then.
     init?(_ hierarchies: [GroupHierarchy]) {
         self.hierarchies = hierarchies.compactMap { $0.prepared() }
-        if controllers.isEmpty { return nil }
+        if controllers.isDisjoint(with: GroupController.limiting) { return nil }
     }
 
     /// A group of its own for one server. The sandbox's is made with its first, whose `resources` hold for it.
@@ -74,9 +76,7 @@ final class ControlGroups: Sendable {
         var shared: [ServerGroup.Place] = []
         do {
             for hierarchy in hierarchies {
-                let parent = "\(hierarchy.base)/\(sandbox)"
-                // A command beside this gateway may have taken an empty base away.
-                hierarchy.restoreBase()
+                let parent = hierarchy.directory(of: sandbox)
                 let inner = hierarchy.inner(sandboxLimits, server: serverLimits)
                 guard try hierarchy.makeSandbox(parent, sandboxLimits, inner: inner) else {
                     shared.append((hierarchy, parent))
@@ -85,6 +85,7 @@ final class ControlGroups: Sendable {
                 made.append((hierarchy, "\(parent)/\(name)"))
                 _ = try hierarchy.make("\(parent)/\(name)", serverLimits, inner)
             }
+            yielders.withLock { $0.add(sandbox) }
             return try ServerGroup(
                 made, shared: shared, resources, workspace: workspace, isContainer: isContainer, ledger)
         } catch {
@@ -98,35 +99,52 @@ final class ControlGroups: Sendable {
 
     /// Kills what is still in the sandbox's groups and removes them.
     func remove(sandbox: String) {
-        for hierarchy in hierarchies { remove("\(hierarchy.base)/\(sandbox)", in: hierarchy) }
+        yielders.withLock { $0.remove(sandbox) }
+        var killed: Set<Int32> = []
+        for hierarchy in hierarchies {
+            guard let error = hierarchy.remove(hierarchy.directory(of: sandbox), killed: &killed) else {
+                continue
+            }
+            Log.error("a control group stays behind", ["reason": "\(error)"])
+        }
+        self.killed.add(killed.count, ordering: .relaxed)
     }
 
-    private func remove(_ directory: String, in hierarchy: GroupHierarchy) {
-        guard let error = hierarchy.remove(directory) else { return }
-        Log.error("a control group stays behind", ["reason": "\(error)"])
-    }
+    /// Processes that were in groups to be removed.
+    var orphans: Int { killed.load(ordering: .relaxed) }
 
     /// Groups that a gateway of the same state directory left when it was killed. Returns how many.
     func sweep() -> Int {
         var swept: Set<String> = []
-        for hierarchy in hierarchies {
-            for sandbox in hierarchy.groups(in: hierarchy.base) {
-                remove("\(hierarchy.base)/\(sandbox)", in: hierarchy)
-                swept.insert(sandbox)
-            }
-        }
+        for hierarchy in hierarchies { swept.formUnion(hierarchy.sandboxes) }
+        for sandbox in swept { remove(sandbox: sandbox) }
         return swept.count
     }
 
     /// The gateway ends: its groups, with what is in them.
     func removeAll() {
         _ = sweep()
-        for hierarchy in hierarchies {
-            rmdir(hierarchy.base)
-            hierarchy.leave()
-        }
+        for hierarchy in hierarchies { hierarchy.leave() }
     }
 
-    /// Groups of a gateway that runs beside this process keep theirs: a directory with others in it stays.
-    deinit { for hierarchy in hierarchies { rmdir(hierarchy.base) } }
+    // MARK: CPU time
+
+    /// Sandboxes that get CPU time only when nobody else wants it.
+    var yielding: Int { yielders.withLock { $0.yielding } }
+
+    /// Has those that use much CPU time leave it to those that use little, whose calls would wait for milliseconds
+    /// otherwise; a sandbox that uses less again is as all others. To be done every `SandboxLimits.yieldMilliseconds`.
+    func shareCPU(_ now: Instant) {
+        guard let measured = hierarchies.first(where: \.measuresCPU),
+            let shared = hierarchies.first(where: { $0.controllers.contains(.cpu) }),
+            let total = measured.usage()
+        else { return }
+        guard let sandboxes = yielders.withLock({ $0.look(total: total, now) }) else { return }
+        var usage: [String: UInt64] = [:]
+        for sandbox in sandboxes { usage[sandbox] = measured.usage(of: sandbox) }
+        let changes = yielders.withLock { $0.judge(usage, now) }
+        for (sandbox, yields) in changes where !shared.yield(sandbox, yields) {
+            yielders.withLock { $0.remove(sandbox) }
+        }
+    }
 }

@@ -2,11 +2,15 @@ import CEpollShim
 import Glibc
 import System
 
-/// What the kernel limits for a group of processes.
+/// What the kernel limits or measures for a group of processes.
 enum GroupController: String, Sendable, CaseIterable {
     case memory
     case pids
     case cpu
+    /// Measures CPU time (version 1; `cpu` of version 2 does as well).
+    case cpuacct
+
+    static let limiting: [GroupController] = [.memory, .pids, .cpu]
 }
 
 /// One mounted tree of control groups: the unified one (cgroup v2), or one of a version 1 controller.
@@ -18,9 +22,10 @@ struct GroupHierarchy: Sendable {
     let top: String
     /// Tells apart the gateways of one group.
     let tag: String
-    /// Of those that are wanted, the ones that hold what is in the base. Before it is prepared, all that may.
+    /// Of those that are wanted, the ones that hold what is in the sandboxes' groups. Before it is prepared, all that
+    /// may.
     var controllers: Set<GroupController>
-    /// Where the base is; the own group, or one that has it inside.
+    /// Where the sandboxes' groups are; the own group, or one that has it inside.
     private(set) var place: String
 
     init(isUnified: Bool, own: String, top: String, tag: String, controllers: Set<GroupController>) {
@@ -32,25 +37,36 @@ struct GroupHierarchy: Sendable {
         place = own
     }
 
-    /// Directory of this gateway's groups.
-    var base: String { "\(place)/mcp-gateway-\(tag)" }
+    /// How the names of this gateway's groups begin. Each is beside what else runs on the host, and none inside
+    /// another: one that leaves its CPU time to others leaves it to all of them.
+    private var prefix: String { "mcp-gateway-\(tag)." }
+
+    /// The group of a sandbox.
+    func directory(of sandbox: String) -> String { "\(place)/\(prefix)\(sandbox)" }
+
+    /// The sandboxes that have one, those of an earlier gateway with the same tag among them. No sandbox is named as
+    /// the gateway's own place.
+    var sandboxes: [String] {
+        groups(in: place).filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+            .filter { $0 != "gateway" }
+    }
 
     /// The gateway's own place beside its groups where it must have one.
-    private var leaf: String { "\(own)/mcp-gateway-\(tag).gateway" }
+    private var leaf: String { "\(own)/\(prefix)gateway" }
 
-    /// With a base that works; nil when this process may make none.
+    /// With a place that works; nil when this process may make no group.
     ///
     /// A group of version 2 with processes of its own gives no controllers to groups below it. So a gateway that is
     /// alone in its group moves one down; one that is not, as in a login session, takes the nearest group above that
-    /// gives some away. Where there is none, the base is good for killing what is in it.
+    /// gives some away. Where there is none, groups are good for killing what is in them.
     func prepared() -> GroupHierarchy? {
-        guard isUnified else { return makeBase() ? self : nil }
+        guard isUnified else { return tried() == nil ? nil : self }
         for directory in [own] + above {
             if let made = prepared(at: directory) { return made }
         }
         var bare = self
         bare.controllers = []
-        return bare.makeBase() ? bare : nil
+        return bare.tried() == nil ? nil : bare
     }
 
     private func prepared(at directory: String) -> GroupHierarchy? {
@@ -58,21 +74,24 @@ struct GroupHierarchy: Sendable {
         guard !given.isEmpty, directory != own || vacate() else { return nil }
         var candidate = self
         candidate.place = directory
-        candidate.controllers = given
         delegate(directory, given)
-        if candidate.makeBase() {
-            candidate.controllers = Self.controllers(of: candidate.base)
-            // Of any other type, it is part of a group whose processes share their limits.
-            let type = GroupFile.text("\(candidate.base)/cgroup.type").filter { !$0.isWhitespace }
-            if !candidate.controllers.isEmpty, type.isEmpty || type == "domain" {
-                candidate.delegate(candidate.base, candidate.controllers)
-                return candidate
-            }
-            rmdir(candidate.base)
-        }
+        candidate.controllers = candidate.tried() ?? []
+        if !candidate.controllers.isEmpty { return candidate }
         candidate.controllers = given
         if directory == own { candidate.leave() }
         return nil
+    }
+
+    /// The controllers of a group that is made here, and removed again; nil when none can be made. One of another type
+    /// than `domain` is part of a group whose processes share their limits.
+    private func tried() -> Set<GroupController>? {
+        // Of this process: a doctor may look at the same time.
+        let trial = directory(of: "trial\(getpid())")
+        guard mkdir(trial, 0o755) == 0 || errno == EEXIST else { return nil }
+        defer { rmdir(trial) }
+        guard access("\(trial)/cgroup.procs", W_OK) == 0 else { return nil }
+        let type = GroupFile.text("\(trial)/cgroup.type").filter { !$0.isWhitespace }
+        return type.isEmpty || type == "domain" ? Self.controllers(of: trial) : []
     }
 
     /// Moves the gateway one down where it is alone in its group. False when the group keeps processes, and so may
@@ -102,17 +121,6 @@ struct GroupHierarchy: Sendable {
     private static func controllers(of directory: String) -> Set<GroupController> {
         let names = GroupFile.text("\(directory)/cgroup.controllers").split { $0.isWhitespace }
         return Set(names.compactMap { GroupController(rawValue: String($0)) })
-    }
-
-    private func makeBase() -> Bool {
-        guard mkdir(base, 0o755) == 0 || errno == EEXIST else { return false }
-        return access("\(base)/cgroup.procs", W_OK) == 0
-    }
-
-    /// Again, where a command beside this gateway has taken an empty one away.
-    func restoreBase() {
-        guard !Files.isDirectory(base), makeBase() else { return }
-        delegate(base, controllers)
     }
 
     /// Gives the gateway a group of its own beside its servers' where CPU time is shared out. Left outside of every
@@ -148,7 +156,7 @@ struct GroupHierarchy: Sendable {
     /// What the servers of a sandbox are told apart by.
     func inner(_ limits: GroupLimits, server: GroupLimits) -> Set<GroupController> {
         // Each level costs the scheduler at every switch between servers: 5 % of a call, measured.
-        server.holdsCPU(below: limits) ? controllers : controllers.subtracting([.cpu])
+        controllers.subtracting(server.holdsCPU(below: limits) ? [.cpuacct] : [.cpu, .cpuacct])
     }
 
     /// Makes the group of a sandbox, if it is not there, and says whether its servers have groups in it.
@@ -208,24 +216,43 @@ struct GroupHierarchy: Sendable {
         return list
     }
 
+    /// CPU time, in microseconds, that a sandbox has used, or everything in its place; nil where nothing tells.
+    func usage(of sandbox: String? = nil) -> UInt64? {
+        let directory = sandbox.map { self.directory(of: $0) } ?? place
+        if isUnified { return UInt64(exactly: GroupFile.count("usage_usec", in: "\(directory)/cpu.stat")) }
+        let nanoseconds = UInt64(GroupFile.text("\(directory)/cpuacct.usage").filter(\.isNumber))
+        return nanoseconds.map { $0 / 1_000 }
+    }
+
+    var measuresCPU: Bool { controllers.contains(isUnified ? .cpu : .cpuacct) }
+
+    /// Whether a sandbox gets CPU time only when nobody else wants it (sched(7), SCHED_IDLE). False where the kernel
+    /// has no such groups (before Linux 5.15).
+    func yield(_ sandbox: String, _ yields: Bool) -> Bool {
+        GroupFile.write(yields ? "1" : "0", to: "\(directory(of: sandbox))/cpu.idle")
+    }
+
     func groups(in directory: String) -> [String] {
         ((try? Files.list(directory)) ?? []).filter { Files.isDirectory("\(directory)/\($0)") }
     }
 
     /// Kills what is in a sandbox's groups and removes them. Waits for the kernel, for a moment.
+    /// - Parameter killed: gets who was still there.
     /// - Returns: the kernel's reason when the groups stay.
-    func remove(_ directory: String) -> Errno? {
+    func remove(_ directory: String, killed: inout Set<Int32>) -> Errno? {
         guard Files.isDirectory(directory) else { return nil }
         var reason: Int32 = 0
         for _ in 0..<SandboxLimits.groupRemovals {
-            _ = GroupFile.write("1", to: "\(directory)/cgroup.kill")
             // A sandbox's own group has processes where its servers have none apart.
             for path in groups(in: directory).map({ "\(directory)/\($0)" }) + [directory] {
                 if rmdir(path) == 0 { continue }
                 for line in GroupFile.text("\(path)/cgroup.procs").split(separator: "\n") {
-                    if let pid = Int32(line), pid > 1, pid != getpid() { _ = ce_kill(pid, SIGKILL) }
+                    guard let pid = Int32(line), pid > 1, pid != getpid() else { continue }
+                    if ce_kill(pid, SIGKILL) == 0 { killed.insert(pid) }
                 }
             }
+            // Those that were born meanwhile.
+            _ = GroupFile.write("1", to: "\(directory)/cgroup.kill")
             if !Files.isDirectory(directory) { return nil }
             reason = rmdir(directory) == 0 ? 0 : errno
             if reason == 0 { return nil }

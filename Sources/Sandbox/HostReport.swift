@@ -106,7 +106,7 @@ public struct HostReport: Sendable {
         } catch {
             return Check(name: name, ok: false, detail: "\(error)", remedy: Self.groupRemedy)
         }
-        let missing = GroupController.allCases.filter { groups?.controllers.contains($0) != true }
+        let missing = GroupController.limiting.filter { groups?.controllers.contains($0) != true }
         if missing.isEmpty {
             return Check(name: name, ok: true, detail: works.sorted().joined(separator: ", "))
         }

@@ -6,9 +6,9 @@ import Telemetry
 /// What an earlier gateway left in the state directory when it was killed. Its servers die with it; this is for
 /// what did not: a jail that was being made at that moment, or a server without a jail.
 enum Leftovers {
-    /// Kills the processes of every sandbox that has files here, then removes the files.
-    static func sweep(_ state: StateDirectory) {
-        guard let ids = try? Files.list(state.sandboxes), !ids.isEmpty else { return }
+    /// Kills the processes of every sandbox that has files here, then removes the files. Returns how many it killed.
+    static func sweep(_ state: StateDirectory) -> Int {
+        guard let ids = try? Files.list(state.sandboxes), !ids.isEmpty else { return 0 }
         let killed = kill(Set(ids))
         for id in ids {
             do {
@@ -18,6 +18,7 @@ enum Leftovers {
             }
         }
         Log.info("removed what an earlier gateway left", ["sandboxes": ids.count, "processes": killed])
+        return killed
     }
 
     /// Kills until a look at all processes finds none of them: one that was just made is seen at the next look.

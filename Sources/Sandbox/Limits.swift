@@ -46,6 +46,11 @@ public enum SandboxLimits {
     /// Looks at a sandbox's control groups until they are empty, and milliseconds between two.
     static let groupRemovals = 200
     static let groupRemovalMilliseconds = 10
+    /// Milliseconds between two looks at what sandboxes use of the CPUs: 5 us for each, and only while they use much.
+    public static let yieldMilliseconds = 250
+    /// Percent of one CPU from which on a sandbox leaves CPU time to others, and below which it does no longer.
+    static let busyPercent = 50
+    static let calmPercent = 20
     /// Bytes that a group's memory may stay below its limit when that is what the kernel kills for: it charges in
     /// batches, one for each CPU.
     static let memorySlackBytes: UInt64 = 4 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import processes
-from support.gateway import echo, fixture, new_mark
+from support.gateway import FIXTURE, PYTHON, echo, fixture, new_mark
 from support.mcp import text_of
 from support.waiting import wait_until
 
@@ -198,3 +198,33 @@ def test_a_second_start_on_the_same_state_directory(own_gateway):
     mark = new_mark()
     cycle(gateway, mark)
     assert processes.with_mark(mark) == []
+
+
+def test_a_process_that_outlives_its_gateway_is_counted_when_it_is_found(own_gateway):
+    """Without a jail, and with what watches over it killed as well."""
+    gateway = own_gateway(isolation="none", config="allow-custom-servers: true\n")
+    # The pipe ends when the child has become another program.
+    escape = """
+import os
+reading, writing = os.pipe()
+result = os.fork()
+if result == 0:
+    os.setsid()
+    os.execvp("sleep", ["sleep", "3600"])
+os.close(writing)
+os.read(reading, 1)
+"""
+    sandbox = gateway.create({"py": {"command": [PYTHON, "-I", str(FIXTURE.parent / "python.py")]}})
+    pid = int(sandbox.text("py_python", {"code": escape}))
+    assert processes.command_line(pid) == "sleep 3600"
+    assert gateway.metric("orphans") == 0
+    others = [other for other in processes.descendants(gateway.pid) if other != pid]
+    for other in others:
+        os.kill(other, signal.SIGSTOP)
+    gateway.kill()
+    for other in others:
+        os.kill(other, signal.SIGKILL)
+    assert processes.command_line(pid) == "sleep 3600"
+    gateway.start()
+    assert gateway.metric("orphans") == 1
+    assert processes.command_line(pid) == ""

@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -262,3 +264,29 @@ def test_a_mistake_in_a_limit_is_named(scratch):
     assert f"{file}:3: server-cpu: unknown key; did you mean \"server-cpus\"?" in run.stderr
     run = subprocess.run([BINARY, "serve", "--server-memory", "lots"], capture_output=True, text=True)
     assert run.returncode == 64 and "--server-memory: " in run.stderr
+
+
+def idle_marks(gateway, sandbox):
+    """What the `cpu.idle` of a sandbox's own groups says."""
+    groups = [group for group in processes.cgroups(gateway.state) if group.endswith(f".{sandbox.id}")]
+    files = [Path(group, "cpu.idle") for group in groups]
+    return [file.read_text().strip() for file in files if file.exists()]
+
+
+@needs_root
+def test_a_sandbox_that_computes_leaves_cpu_time_to_others_until_it_is_done(own_gateway):
+    gateway = own_gateway()
+    spin = "import time\nend = time.process_time() + 3\nwhile time.process_time() < end: pass"
+    with gateway.create({"py": program()}) as busy, gateway.create({"py": program()}) as quiet:
+        if not idle_marks(gateway, quiet):
+            pytest.skip("no group of this machine leaves CPU time to others")
+        assert gateway.metric("sandboxes_yielding") == 0
+        thread = threading.Thread(target=run, args=(busy, "py", spin))
+        thread.start()
+        wait_until(lambda: idle_marks(gateway, busy) == ["1"], 20, "the busy sandbox yields")
+        assert idle_marks(gateway, quiet) == ["0"]
+        assert gateway.metric("sandboxes_yielding") == 1
+        assert run(quiet, "py", "result = 7") == 7
+        wait_until(lambda: idle_marks(gateway, busy) == ["0"], 20, "the sandbox that is done yields no longer")
+        thread.join(20)
+        assert gateway.metric("sandboxes_yielding") == 0

@@ -28,7 +28,7 @@ struct HostReportTests {
         #expect(checks.first { $0.name == "system call filter" }?.ok == true)
         let tag = try? StateDirectory("\(directory)/state").tag
         for hierarchy in GroupMounts.find(tag: "\(tag ?? "")-doctor") {
-            #expect(!Files.exists(hierarchy.base))
+            #expect(hierarchy.sandboxes.isEmpty)
         }
     }
 }

@@ -37,42 +37,42 @@ private final class Tree {
 
 @Suite("Control groups of version 2")
 struct UnifiedGroupTests {
-    @Test("the base is in the gateway's own group where that gives controllers away")
+    @Test("groups are in the gateway's own where that gives controllers away")
     func ownGroup() throws {
         let tree = Tree()
         try tree.group("/unit", controllers: "cpu io memory pids")
-        try tree.group("/unit/mcp-gateway-t", controllers: "cpu memory pids")
+        try tree.group("/unit/mcp-gateway-t.trial\(getpid())", controllers: "cpu memory pids")
         let prepared = try #require(tree.hierarchy("/unit").prepared())
-        #expect(prepared.base == "\(tree.top)/unit/mcp-gateway-t")
+        #expect(prepared.directory(of: "s") == "\(tree.top)/unit/mcp-gateway-t.s")
         #expect(prepared.controllers == [.cpu, .memory, .pids])
         #expect(tree.text("/unit/cgroup.subtree_control").hasPrefix("+cpu +memory +pids"))
-        #expect(tree.text("/unit/mcp-gateway-t/cgroup.subtree_control").hasPrefix("+cpu +memory +pids"))
     }
 
-    @Test("in a login session the base is in the nearest group above that gives controllers away")
+    @Test("in a login session they are in the nearest group above that gives controllers away")
     func session() throws {
         let tree = Tree()
         try tree.group("/user.slice", controllers: "cpu memory pids")
-        try tree.group("/user.slice/mcp-gateway-t", controllers: "memory pids")
+        try tree.group("/user.slice/mcp-gateway-t.trial\(getpid())", controllers: "memory pids")
         // With a shell beside the gateway: what is made in there has no controllers.
         try tree.group(
             "/user.slice/session", controllers: "cpu memory pids", processes: "1\n\(getpid())",
             ["cgroup.type": "domain"])
-        try tree.group("/user.slice/session/mcp-gateway-t", controllers: "")
+        try tree.group("/user.slice/session/mcp-gateway-t.trial\(getpid())", controllers: "")
         let prepared = try #require(tree.hierarchy("/user.slice/session").prepared())
-        #expect(prepared.base == "\(tree.top)/user.slice/mcp-gateway-t")
+        #expect(prepared.directory(of: "s") == "\(tree.top)/user.slice/mcp-gateway-t.s")
         #expect(prepared.controllers == [.memory, .pids])
         #expect(prepared.own == "\(tree.top)/user.slice/session")
     }
 
-    @Test("a base that shares its limits with other processes is none")
+    @Test("a group that shares its limits with other processes is none")
     func threaded() throws {
         let tree = Tree()
         try tree.group("", controllers: "pids")
-        try tree.group("/mcp-gateway-t", controllers: "pids")
+        try tree.group("/mcp-gateway-t.trial\(getpid())", controllers: "pids")
         try tree.group("/a", controllers: "pids")
-        try tree.group("/a/mcp-gateway-t", controllers: "pids", ["cgroup.type": "domain invalid"])
-        #expect(tree.hierarchy("/a").prepared()?.base == "\(tree.top)/mcp-gateway-t")
+        try tree.group(
+            "/a/mcp-gateway-t.trial\(getpid())", controllers: "pids", ["cgroup.type": "domain invalid"])
+        #expect(tree.hierarchy("/a").prepared()?.place == tree.top)
     }
 
     @Test("where none gives any away, processes can be killed together and nothing else")
@@ -80,9 +80,9 @@ struct UnifiedGroupTests {
         let tree = Tree()
         try tree.group("", controllers: "")
         try tree.group("/a", controllers: "")
-        try tree.group("/a/mcp-gateway-t", controllers: "")
+        try tree.group("/a/mcp-gateway-t.trial\(getpid())", controllers: "")
         let prepared = try #require(tree.hierarchy("/a").prepared())
-        #expect(prepared.controllers.isEmpty && prepared.base == "\(tree.top)/a/mcp-gateway-t")
+        #expect(prepared.controllers.isEmpty && prepared.place == "\(tree.top)/a")
         #expect(ControlGroups([tree.hierarchy("/a")]) == nil)
     }
 
@@ -95,7 +95,7 @@ struct UnifiedGroupTests {
             GroupFile.text("\($0)/cgroup.controllers")
         }
         #expect(found.first?.prepared() == nil)
-        #expect(!Files.exists("\(tree.top)/mcp-gateway-t"))
+        #expect(!Files.exists("\(tree.top)/mcp-gateway-t.trial\(getpid())"))
     }
 
     @Test("limits are written in the words of version 2")

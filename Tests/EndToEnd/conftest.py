@@ -58,7 +58,7 @@ def own_gateway(scratch, request):
     running = []
 
     def make(**options):
-        gateway = Gateway(scratch / f"own-{request.node.name[:40].replace('/', '_')}-{len(running)}", **options)
+        gateway = Gateway(scratch / f"own-{request.node.name[-40:].replace('/', '_')}-{len(running)}", **options)
         running.append(gateway)
         return gateway.start()
 

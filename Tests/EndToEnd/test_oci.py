@@ -1,4 +1,5 @@
-"""Servers that are container images, run by podman from an image that is made here: no registry is reached."""
+"""Servers that are container images, run by podman and by docker from an image that is made here: no registry is
+reached."""
 
 import json
 import os
@@ -16,37 +17,77 @@ IMAGE = "localhost/mcp-gateway-test/contained:1"
 USER_IMAGE = "localhost/mcp-gateway-test/contained-user:1"
 SECRET = "s3cr3t-of-the-container with=signs #and spaces"
 
-
-def podman(*arguments, check=True):
-    run = subprocess.run(["podman", *arguments], capture_output=True, text=True, timeout=60, check=False)
-    assert not check or run.returncode == 0, run.stderr
-    return run.stdout.strip()
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="this is not root")
 
 
-pytestmark = pytest.mark.skipif(
-    os.getuid() != 0 or not shutil.which("podman") or bool(subprocess.run(["podman", "info"], capture_output=True).returncode),
-    reason="podman does not work here, or this is not root",
-)  # fmt: skip
+class Engine:
+    def __init__(self, name, scratch):
+        self.name = name
+        # Where its containers have their control groups, and their file systems.
+        self.groups = {"podman": ("/libpod-",), "docker": ("/docker-", "/docker/")}[name]
+        self.layers = {"podman": "/containers/storage/overlay/", "docker": "/docker/overlay2/"}[name]
+        # The gateway takes podman where it works.
+        hidden = scratch / f"without-podman-{name}"
+        hidden.mkdir()
+        if name == "docker":
+            (hidden / "podman").write_text("#!/bin/sh\nexit 1\n")
+            (hidden / "podman").chmod(0o755)
+        self.environment = {"PATH": f"{hidden}:{os.environ['PATH']}"}
+
+    def __call__(self, *arguments, check=True):
+        run = subprocess.run([self.name, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        assert not check or run.returncode == 0, run.stderr
+        return run.stdout.strip()
+
+    def containers(self, gateway, *options):
+        label = f"label=mcp-gateway.state={processes.tag(gateway.state)}"
+        return self("ps", "--all", "--no-trunc", *(options or ["--quiet"]), "--filter", label).split()
+
+    def left(self, gateway, sandbox):
+        return {
+            "containers": self.containers(gateway),
+            "processes": [pid for pid in processes.all_processes() if sandbox.id in processes.command_line(pid)],
+            "groups": [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if any(part in folder for part in self.groups)],
+            "mounts": [line for line in processes.mounts() if sandbox.id in line or self.layers in line],
+        }  # fmt: skip
+
+    def assert_nothing_left(self, gateway, sandbox, seconds=20):
+        wait_until(lambda: not any(self.left(gateway, sandbox).values()), seconds,
+                   f"nothing is left: {self.left(gateway, sandbox)}")  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["podman", "docker"])
+def engine(request, scratch):
+    name = request.param
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not installed")
+    if subprocess.run([name, "info"], capture_output=True).returncode:
+        pytest.skip(f"{name} does not work here")
+    # One whose daemon does not answer says nothing of it by its exit code.
+    if name == "docker" and subprocess.run([name, "version"], capture_output=True).returncode:
+        pytest.skip("docker's daemon does not answer")
+    return Engine(name, scratch)
 
 
 @pytest.fixture(scope="module")
-def image(scratch):
-    """An image with one static program in it, that names no user; its digest."""
-    folder = scratch / "image"
+def image(scratch, engine):
+    """An image with one static program in it, that names no user; its digest, or its id where it has none."""
+    folder = scratch / f"image-{engine.name}"
     folder.mkdir()
     source = HERE / "fixture/contained.c"
     subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", folder / "server", source], check=True)
     subprocess.run(["tar", "-cf", folder / "root.tar", "-C", folder, "server"], check=True)
     changes = ["--change", 'ENTRYPOINT ["/server"]', "--change", "ENV BUILT=in"]
-    podman("import", *changes, str(folder / "root.tar"), IMAGE)
-    podman("import", *changes, "--change", "USER 4321:4321", str(folder / "root.tar"), USER_IMAGE)
-    yield podman("image", "inspect", "--format", "{{.Digest}}", IMAGE)
-    podman("rmi", "--force", IMAGE, USER_IMAGE, check=False)
+    engine("import", *changes, str(folder / "root.tar"), IMAGE)
+    engine("import", *changes, "--change", "USER 4321:4321", str(folder / "root.tar"), USER_IMAGE)
+    digests = json.loads(engine("image", "inspect", IMAGE))[0].get("RepoDigests")
+    yield digests[0].split("@")[1] if digests else engine("image", "inspect", "--format", "{{.Id}}", IMAGE).split(":")[-1]
+    engine("rmi", "--force", IMAGE, USER_IMAGE, check=False)
 
 
 @pytest.fixture(scope="module")
 def shared_folder(scratch):
-    folder = scratch / "shown"
+    folder = scratch / f"shown-{new_mark()}"
     folder.mkdir()
     folder.chmod(0o755)
     (folder / "note").write_text("shown to the container")
@@ -72,24 +113,21 @@ def catalog(scratch, image, shared_folder):
         entry("absent", "localhost/mcp-gateway-test/no-such-image:1"),
         entry("hidden", IMAGE, volumes=[{"kind": "bind", "source": "/etc", "target": "/shown", "readOnly": True}]),
     ]
-    file = scratch / "images.json"
+    file = scratch / f"images-{new_mark()}.json"
     categories = [{"id": "special", "title": "Special"}]
     file.write_text(json.dumps({"formatVersion": 1, "sources": [], "categories": categories, "servers": servers}))
     return file
 
 
 @pytest.fixture
-def gateway(own_gateway, catalog):
-    return own_gateway(config=f"catalogs:\n  - {catalog}\n")
+def make_gateway(own_gateway, catalog, engine):
+    """A maker of gateways that have the engine and the catalog."""
+    return lambda **options: own_gateway(config=f"catalogs:\n  - {catalog}\n", environment=engine.environment, **options)
 
 
-def containers(gateway):
-    return podman("ps", "--all", "--quiet", "--filter", f"label=mcp-gateway.state={processes.tag(gateway.state)}").split()
-
-
-def groups_of_containers():
-    """Control groups that podman's runtime makes, anywhere on this machine."""
-    return [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if "/libpod-" in folder]
+@pytest.fixture
+def gateway(make_gateway):
+    return make_gateway()
 
 
 def contained(gateway, **body):
@@ -98,28 +136,15 @@ def contained(gateway, **body):
     return sandbox
 
 
-def left(gateway, sandbox):
-    return {
-        "containers": containers(gateway),
-        "processes": [pid for pid in processes.all_processes() if sandbox.id in processes.command_line(pid)],
-        "groups": groups_of_containers(),
-        "mounts": [line for line in processes.mounts() if sandbox.id in line or "/containers/storage/overlay/" in line],
-    }
-
-
-def assert_nothing_left(gateway, sandbox, seconds=20):
-    wait_until(lambda: not any(left(gateway, sandbox).values()), seconds, f"nothing is left: {left(gateway, sandbox)}")
-
-
-def test_its_tools_work_and_the_end_of_the_sandbox_leaves_nothing(gateway):
+def test_its_tools_work_and_the_end_of_the_sandbox_leaves_nothing(gateway, engine):
     with contained(gateway, envVars={"OF_ALL": "everyone's"}) as sandbox:
         assert "contained_env" in sandbox.tools()
-        assert len(containers(gateway)) == 1
+        assert len(engine.containers(gateway)) == 1
         assert sandbox.text("contained_env", {"text": "TOKEN"}) == SECRET
         assert sandbox.text("contained_env", {"text": "OF_ALL"}) == "everyone's"
         assert sandbox.text("contained_env", {"text": "BUILT"}) == "in"
         assert sandbox.text("contained_env", {"text": "E2B_SANDBOX_ID"}) == sandbox.id
-    assert_nothing_left(gateway, sandbox)
+    engine.assert_nothing_left(gateway, sandbox)
 
 
 def test_no_secret_is_in_a_command_line_or_a_file_of_the_gateway(gateway):
@@ -151,14 +176,14 @@ def test_it_is_held_in(gateway):
         assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2"
 
 
-def test_the_workspace_is_that_of_the_sandbox(gateway):
+def test_the_workspace_is_that_of_the_sandbox(gateway, engine):
     mark = new_mark()
     sandbox = gateway.create({"contained": {}, "fix": fixture(mark)}, timeout=300)
     sandbox.wait_state("contained", "ready", 40)
     assert sandbox.call("fix_write", {"path": "/workspace/note", "data": "from a jail"}).status == 200
     assert sandbox.text("contained_read", {"text": "/workspace/note"}) == "from a jail"
     sandbox.kill()
-    assert_nothing_left(gateway, sandbox)
+    engine.assert_nothing_left(gateway, sandbox)
 
 
 def test_an_image_with_a_user_of_its_own_writes_what_its_sandbox_writes(gateway):
@@ -177,7 +202,7 @@ def test_an_image_with_a_user_of_its_own_writes_what_its_sandbox_writes(gateway)
         assert sandbox.text("own-user_write", {"text": "/file"}) == "Read-only file system"
 
 
-def test_a_named_volume_is_the_sandboxes_and_lasts_as_long(gateway):
+def test_a_named_volume_is_the_sandboxes_and_lasts_as_long(gateway, engine):
     mcp = {"contained": {}, "own-user": {}, "$gateway": {"idleSeconds": 1}}
     with gateway.create(mcp, timeout=300) as sandbox, contained(gateway) as other:
         for name in ("contained", "own-user"):
@@ -189,9 +214,9 @@ def test_a_named_volume_is_the_sandboxes_and_lasts_as_long(gateway):
         assert sandbox.text("contained_read", {"text": "/cache/kept"}) == ""
         assert sandbox.text("contained_read", {"text": "/workspace/volumes"}) == "No such file or directory"
         assert other.text("contained_read", {"text": "/cache/kept"}) == "No such file or directory"
-    assert_nothing_left(gateway, sandbox)
+    engine.assert_nothing_left(gateway, sandbox)
     assert not os.path.exists(gateway.state / "sandboxes" / sandbox.id)
-    assert podman("volume", "ls", "--quiet") == ""
+    assert engine("volume", "ls", "--quiet") == ""
 
 
 def test_a_value_with_several_lines_arrives(gateway):
@@ -207,19 +232,30 @@ def test_a_value_with_several_lines_arrives(gateway):
         assert "LD_LIBRARY_PATH cannot be given to a container" in reason and "/workspace" not in reason
 
 
-def test_it_is_in_the_network_of_its_sandbox(own_gateway, catalog):
-    gateway = own_gateway(config=f"catalogs:\n  - {catalog}\n", flags=["--network", "none"])
-    with contained(gateway) as sandbox:
+def test_it_is_in_the_network_of_its_sandbox(make_gateway, engine):
+    with contained(make_gateway(flags=["--network", "none"])) as sandbox:
         table = sandbox.text("contained_read", {"text": "/proc/self/net/dev"})
         assert [line.split(":")[0].strip() for line in table.splitlines() if ":" in line] == ["lo"]
+        # docker gives it one of its own that is as empty.
+        if engine.name == "docker":
+            return
         # The gateway's own listener is in there: 50005 is C355.
         assert "0100007F:C355" in sandbox.text("contained_read", {"text": "/proc/self/net/tcp"})
         assert "127.0.0.1" in sandbox.text("contained_read", {"text": "/etc/hosts"})
 
 
-def test_limits_hold(own_gateway, catalog):
+def test_docker_says_what_it_cannot_do(make_gateway, engine):
+    if engine.name != "docker":
+        pytest.skip("podman can")
+    gateway = make_gateway(flags=["--network", "listed"])
+    with gateway.create({"contained": {}}, timeout=60) as sandbox:
+        reason = sandbox.wait_state("contained", "failed", 60)["lastError"]
+        assert "docker cannot join the network of a sandbox" in reason and "apt-get install podman" in reason
+
+
+def test_limits_hold(make_gateway, engine):
     flags = ["--server-memory", "64MiB", "--server-processes", "20", "--server-cpus", "0.9"]
-    gateway = own_gateway(config=f"catalogs:\n  - {catalog}\n", flags=flags)
+    gateway = make_gateway(flags=flags)
     with contained(gateway) as sandbox:
         assert sandbox.text("contained_eat", {"text": "16"}) == "ate 16"
         assert int(sandbox.text("contained_spawn", {"text": "100"})) < 20
@@ -228,20 +264,20 @@ def test_limits_hold(own_gateway, catalog):
         assert "out of memory: the limit is 64 MiB" in sandbox.server("contained")["lastError"]
         sandbox.wait_state("contained", "ready", 40)
         assert sandbox.text("contained_env", {"text": "BUILT"}) == "in"
-    assert_nothing_left(gateway, sandbox)
+    engine.assert_nothing_left(gateway, sandbox)
 
 
-def test_sigkill_of_the_gateway_leaves_nothing(gateway):
+def test_sigkill_of_the_gateway_leaves_nothing(gateway, engine):
     sandbox = contained(gateway)
-    assert len(containers(gateway)) == 1
+    assert len(engine.containers(gateway)) == 1
     gateway.kill()
-    wait_until(lambda: not containers(gateway), 20, "what stands around the container has removed it")
+    wait_until(lambda: not engine.containers(gateway), 20, "what stands around the container has removed it")
     gateway.start()
     gateway.remove_groups()
-    assert_nothing_left(gateway, sandbox)
+    engine.assert_nothing_left(gateway, sandbox)
 
 
-def test_the_next_start_removes_what_was_killed_with_all_around_it(gateway):
+def test_the_next_start_removes_what_was_killed_with_all_around_it(gateway, engine):
     """As a machine's service manager kills: everything at once."""
     sandbox = contained(gateway)
     below = [gateway.pid, *processes.descendants(gateway.pid)]
@@ -250,35 +286,62 @@ def test_the_next_start_removes_what_was_killed_with_all_around_it(gateway):
     for pid in below:
         os.kill(pid, 9)
     gateway.process.wait(10)
-    assert len(containers(gateway)) == 1
+    assert len(engine.containers(gateway)) == 1
     gateway.start()
-    assert_nothing_left(gateway, sandbox)
+    engine.assert_nothing_left(gateway, sandbox)
     with contained(gateway) as next_one:
         assert next_one.text("contained_env", {"text": "BUILT"}) == "in"
 
 
-def test_a_polite_end_of_the_gateway_leaves_nothing(gateway):
+def test_a_polite_end_of_the_gateway_leaves_nothing(gateway, engine):
     sandbox = contained(gateway)
     assert gateway.stop() == 0
-    assert_nothing_left(gateway, sandbox, 1)
+    engine.assert_nothing_left(gateway, sandbox, 1)
 
 
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("absent", ["localhost/mcp-gateway-test/no-such-image:1 could not be pulled", "podman pull"]),
+        ("absent", ["localhost/mcp-gateway-test/no-such-image:1 could not be pulled", "{engine} pull"]),
         ("hidden", ["/etc cannot be shown in a container"]),
     ],
 )
-def test_what_is_wrong_is_said(gateway, key, words):
+def test_what_is_wrong_is_said(gateway, engine, key, words):
     with gateway.create({key: {}}, timeout=60) as sandbox:
         server = sandbox.wait_state(key, "failed", 60)
         for word in words:
-            assert word in server["lastError"]
+            assert word.format(engine=engine.name) in server["lastError"]
 
 
-def test_without_an_engine_the_answer_says_what_to_install(own_gateway, catalog, scratch):
+def test_pull_records_the_digest_that_runs_from_then_on(gateway, image, engine):
+    command = [BINARY, "pull", "contained", "--state-dir", gateway.state, "--config", gateway.directory / "config.yaml"]
+    pulled = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
+                            env=os.environ | engine.environment)  # fmt: skip
+    assert pulled.returncode == 0 and "ready" in pulled.stdout + pulled.stderr
+    marks = [path for path in (gateway.state / "packages/oci").glob("*/.installed")]
+    assert len(marks) == 1 and image in marks[0].read_text()
+    with contained(gateway):
+        reference = f"localhost/mcp-gateway-test/contained@{image}" if image.startswith("sha256:") else image
+        (name,) = engine.containers(gateway, "--format", "{{.Image}}")
+        assert reference.startswith(name) if engine.name == "docker" else name == reference
+
+
+def test_doctor_asks_the_engine(scratch, engine):
+    run = subprocess.run(
+        [BINARY, "doctor", "--json", "--state-dir", scratch / "doctor-state"], capture_output=True, text=True,
+        timeout=60, check=False, env=os.environ | engine.environment,
+    )  # fmt: skip
+    row = next(check for check in json.loads(run.stdout) if check["name"] == "container engine")
+    assert row["ok"] and engine.name in row["detail"]
+
+
+def test_without_an_engine_the_answer_says_what_to_install(own_gateway, scratch):
     """Programs of that name which do not work are none."""
+    entry = {"key": "image", "aliases": [], "title": "Image", "category": "special", "tags": [], "status": "active",
+             "summary": "A container.", "config": [], "run": {"oci": {"image": IMAGE}}}  # fmt: skip
+    categories = [{"id": "special", "title": "Special"}]
+    catalog = scratch / "an-image.json"
+    catalog.write_text(json.dumps({"formatVersion": 1, "sources": [], "categories": categories, "servers": [entry]}))
     broken = scratch / "broken-engines"
     broken.mkdir()
     for name in ("podman", "docker"):
@@ -287,30 +350,8 @@ def test_without_an_engine_the_answer_says_what_to_install(own_gateway, catalog,
     gateway = own_gateway(
         config=f"catalogs:\n  - {catalog}\n", environment={"PATH": f"{broken}:{os.environ['PATH']}"}
     )
-    with gateway.create({"contained": {}}, timeout=60) as sandbox:
-        server = sandbox.wait_state("contained", "failed", 60)
+    with gateway.create({"image": {}}, timeout=60) as sandbox:
+        server = sandbox.wait_state("image", "failed", 60)
         assert "needs a container engine" in server["lastError"]
         assert "the daemon does not answer" in server["lastError"]
         assert "apt-get install podman" in server["lastError"]
-
-
-def test_pull_records_the_digest_that_runs_from_then_on(own_gateway, catalog, image, scratch):
-    gateway = own_gateway(config=f"catalogs:\n  - {catalog}\n")
-    command = [BINARY, "pull", "contained", "--state-dir", gateway.state, "--config", gateway.directory / "config.yaml"]
-    pulled = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert pulled.returncode == 0 and "ready" in pulled.stdout + pulled.stderr
-    marks = [path for path in (gateway.state / "packages/oci").glob("*/.installed")]
-    assert len(marks) == 1 and image in marks[0].read_text()
-    with contained(gateway):
-        names = podman("ps", "--no-trunc", "--format", "{{.Image}}", "--filter",
-                       f"label=mcp-gateway.state={processes.tag(gateway.state)}")  # fmt: skip
-        assert names == f"localhost/mcp-gateway-test/contained@{image}"
-
-
-def test_doctor_asks_the_engine(scratch):
-    run = subprocess.run(
-        [BINARY, "doctor", "--json", "--state-dir", scratch / "doctor-state"], capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-    row = next(check for check in json.loads(run.stdout) if check["name"] == "container engine")
-    assert row["ok"] and "podman" in row["detail"]

@@ -18,9 +18,12 @@
 /// Says: kill everything. Sent by the gateway, and by the kernel when the gateway has died.
 #define KILL_ALL SIGUSR1
 
+/// 0 when it has been reaped.
 static pid_t server;
 /// Run before everything is killed; NULL: nothing is.
 static char **last;
+/// The server is a client of a daemon, which may be about to make what the last command removes.
+static int is_client;
 
 static void kill_one(pid_t pid) { kill(pid, SIGKILL); }
 
@@ -52,22 +55,20 @@ static void kill_its_children(pid_t pid) {
     each_child(path, text, sizeof text, kill_one);
 }
 
-static void run_last(void) {
-    // What guards a container must live to tidy up behind it; the container need not, and may have taken every
-    // process and all memory that the last command needs.
-    each_own_child(kill_its_children);
-    pid_t pid = fork();
-    if (pid == 0) {
-        sigset_t none;
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        int null = open("/dev/null", O_RDWR);
-        for (int fd = 0; fd < 3; fd++)
-            if (null >= 0 && null != fd) dup2(null, fd);
-        execv(last[0], last);
-        _exit(127);
-    }
-    if (pid < 0) return;
+static _Noreturn void become_last(int output) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < 3; fd++)
+        if (null >= 0 && null != fd) dup2(null, fd);
+    if (output >= 0) dup2(output, 1);
+    execv(last[0], last);
+    _exit(127);
+}
+
+/// Waits for the last command's end, for a while.
+static void wait_for(pid_t pid) {
     sigset_t ended;
     sigemptyset(&ended);
     sigaddset(&ended, SIGCHLD);
@@ -80,8 +81,43 @@ static void run_last(void) {
     }
 }
 
+/// True when it said something, as engines do of what they have removed; their status is 0 either way.
+static int has_removed(void) {
+    int ends[2] = {-1, -1};
+    // At 3 and above: what is below is given to the command.
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0)
+        for (int end = 0; end < 2; end++) {
+            int high = fcntl(ends[end], F_DUPFD_CLOEXEC, 3);
+            close(ends[end]);
+            ends[end] = high;
+        }
+    pid_t pid = fork();
+    if (pid == 0) become_last(ends[1]);
+    close(ends[1]);
+    if (pid > 0) wait_for(pid);
+    char byte;
+    int said = read(ends[0], &byte, 1) == 1;
+    close(ends[0]);
+    return said;
+}
+
+/// - Parameter was_killed: the server is to be, or has been, in the middle of whatever it was doing.
+static void run_last(int was_killed) {
+    if (!is_client) {
+        // What guards a container must live to tidy up behind it; the container need not, and may have taken every
+        // process and all memory that the last command needs.
+        each_own_child(kill_its_children);
+        has_removed();
+        return;
+    }
+    // It must ask for nothing more. What it has asked for may come later.
+    if (server > 0) kill(server, SIGKILL);
+    const struct timespec pause = {.tv_nsec = CE_WARDEN_PAUSE_MILLISECONDS * 1000000L};
+    for (int round = 0; !has_removed() && was_killed && round < CE_WARDEN_ROUNDS; round++) nanosleep(&pause, NULL);
+}
+
 static _Noreturn void finish(int status) {
-    if (last) run_last();
+    if (last) run_last(WIFSIGNALED(status));
     // Each round kills what the last one orphaned; it ends when no child is left.
     for (;;) {
         each_own_child(kill_one);
@@ -98,7 +134,10 @@ static void reap(void) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (pid == server) finish(status);
+        if (pid == server) {
+            server = 0;
+            finish(status);
+        }
 }
 
 static _Noreturn void run(char **arguments) {
@@ -139,7 +178,8 @@ static _Noreturn void run(char **arguments) {
 __attribute__((constructor)) static void ce_warden(int count, char **arguments) {
     if (count < 2) return;
     if (strcmp(arguments[0], CE_WARDEN_NAME) == 0) run(arguments + 1);
-    if (strcmp(arguments[0], CE_WARDEN_LAST_NAME) != 0) return;
+    is_client = strcmp(arguments[0], CE_WARDEN_CLIENT_NAME) == 0;
+    if (!is_client && strcmp(arguments[0], CE_WARDEN_LAST_NAME) != 0) return;
     int words = atoi(arguments[1]);
     if (words < 1 || words > count - 3) _exit(126);
     // The command's end is where the program's begins: a NULL between them.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 struct job {
+    int namespace;
     const char *path;
     uint64_t bytes, files;
     int directory;
@@ -64,6 +65,52 @@ int ce_workspace_make(const char *path, uint64_t bytes, uint64_t files, int *dir
     int result = run(make, &job);
     *directory = result < 0 ? -1 : job.directory;
     return result;
+}
+
+/// The mount table of the host's own services, which differs from ours where the unit of this process hides something
+/// of the host from it.
+#define HOST_TABLE "/proc/1/ns/mnt"
+
+/// Takes the calling thread to the host's mount table. Returns 0 or -errno.
+static int enter_host(void) {
+    int host = open(HOST_TABLE, O_RDONLY | O_CLOEXEC);
+    if (host < 0) return -errno;
+    int error = setns(host, CLONE_NEWNS) < 0 ? errno : 0;
+    close(host);
+    return -error;
+}
+
+static void *show(void *raw) {
+    struct job *job = raw;
+    int tree = -1;
+    // Threads share the place that their paths begin at, which follows the namespace.
+    if (unshare(CLONE_FS) < 0 || setns(job->namespace, CLONE_NEWNS) < 0 ||
+        (tree = open_tree(job->directory, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) < 0) {
+        job->result = -errno;
+        return NULL;
+    }
+    job->result = enter_host();
+    if (job->result == 0 && move_mount(tree, "", AT_FDCWD, job->path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        job->result = -errno;
+    close(tree);
+    return NULL;
+}
+
+int ce_workspace_show(int namespace, int directory, const char *path) {
+    struct job job = {.namespace = namespace, .directory = directory, .path = path, .result = -EINVAL};
+    return run(show, &job);
+}
+
+static void *conceal(void *raw) {
+    struct job *job = raw;
+    job->result = unshare(CLONE_FS) < 0 ? -errno : enter_host();
+    while (job->result >= 0 && umount2(job->path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) job->result++;
+    return NULL;
+}
+
+int ce_workspace_conceal(const char *path) {
+    struct job job = {.path = path, .result = -EINVAL};
+    return run(conceal, &job);
 }
 
 /// As the kernel keeps it in `system.posix_acl_default`, little-endian: version 2, then tag, permissions and id of

@@ -62,6 +62,11 @@ int ce_spawn(const struct ce_spawn_how *how, struct ce_spawned *out);
 #define CE_WARDEN_NAME "mcp-gateway-warden"
 /// The same, with a command that it runs at the end: its number of words and the words come before the program.
 #define CE_WARDEN_LAST_NAME "mcp-gateway-warden-last"
+/// The same around the client of a daemon: it is killed before the last command, which is repeated until it says that
+/// it has removed something, where the daemon may have been asked for that and not have made it yet.
+#define CE_WARDEN_CLIENT_NAME "mcp-gateway-warden-client"
+#define CE_WARDEN_ROUNDS 10
+#define CE_WARDEN_PAUSE_MILLISECONDS 300
 /// Seconds until a last command has done its work: an engine that removes a container takes 0.3.
 #define CE_WARDEN_LAST_SECONDS 20
 

@@ -19,6 +19,8 @@ struct ContainerEngine: Sendable, Equatable {
     /// What podman starts containers with, `runc` or `crun`, and where that is; empty with docker.
     var runtime = ""
     var runtimePath = ""
+    /// Who is root in a container, and has no namespace of its own, is root on the host.
+    var rootIsHosts = false
 
     /// Containers carry it with the state directory's tag as its value.
     static let stateLabel = "mcp-gateway.state"
@@ -48,15 +50,22 @@ struct ContainerEngine: Sendable, Equatable {
             let outcome = try unknown.ask(question, starter)
             let words = outcome.lines.last?.split(separator: " ").map { String($0) } ?? []
             if outcome.status.isSuccess, let version = words.first {
-                return ContainerEngine(
+                var engine = ContainerEngine(
                     kind: kind, path: path, version: version, runtime: words.count > 1 ? words[1] : "",
                     runtimePath: words.count > 2 ? words[2] : "")
+                if kind == .docker { engine.rootIsHosts = try !engine.isRootless(starter) }
+                return engine
             }
             reasons.append("\(path) does not work: \(outcome.lines.last ?? outcome.explanation)")
         }
         throw LaunchFailure(
             message:
                 "needs a container engine, and there is none: \(reasons.joined(separator: "; ")). \(remedy)")
+    }
+
+    private func isRootless(_ starter: Starter) throws(LaunchFailure) -> Bool {
+        let outcome = try ask(["info", "--format", "{{.SecurityOptions}}"], starter)
+        return outcome.lines.contains { $0.contains("name=rootless") || $0.contains("name=userns") }
     }
 
     static let remedy = "Debian: apt-get install podman runc; or start docker: systemctl start docker."
@@ -119,6 +128,7 @@ struct ContainerEngine: Sendable, Equatable {
         let lines = String(decoding: bytes, as: UTF8.self)
             .split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
         guard lines.count >= 3, let kind = Kind(rawValue: lines[0]) else { return }
+        defer { if kind == .docker { Workspace.concealAll(state) } }
         let engine = ContainerEngine(kind: kind, path: lines[1], version: "", runtimePath: lines[2])
         do throws(LaunchFailure) {
             let removed = try engine.removeAll(state.tag, starter)
@@ -128,6 +138,10 @@ struct ContainerEngine: Sendable, Equatable {
             Log.error("containers of an earlier gateway stay behind", ["reason": error.message])
         }
     }
+
+    /// Whether its command is a client of a daemon, which has the containers in control groups and a view of the host of
+    /// its own.
+    var isClient: Bool { kind == .docker }
 
     private func removeAll(_ tag: String, _ starter: Starter) throws(LaunchFailure) -> Int {
         let filter = "label=\(Self.stateLabel)=\(tag)"

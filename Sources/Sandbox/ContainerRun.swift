@@ -40,14 +40,17 @@ struct ContainerRun: Sendable {
     }
 
     /// The command line. No value of the environment is in it.
-    func command(_ paths: HostPaths) throws(LaunchFailure) -> [String] {
+    /// - Parameter group: see `ServerGroup.containers`.
+    func command(_ paths: HostPaths, group: String? = nil) throws(LaunchFailure) -> [String] {
         let labels = [
             "--label", "\(ContainerEngine.stateLabel)=\(state.tag)",
             "--label", "\(ContainerEngine.sandboxLabel)=\(request.sandboxID)",
         ]
         let (volumes, network) = (try volumes(paths), try network())
-        return [engine.path, "run", "--interactive", "--pull", "never", "--name", name] + labels
-            + confinement + limits + network + own + identity
+        // Of systemd, the other manager, podman takes slices of systemd's alone.
+        let manager = group == nil ? [] : ["--cgroup-manager", "cgroupfs"]
+        return [engine.path] + manager + ["run", "--interactive", "--pull", "never", "--name", name] + labels
+            + confinement + limits + network + own(group) + identity
             + ["--env-file", "/dev/fd/\(Self.environmentDescriptor)"]
             + (try variables().passed).flatMap { ["--env", $0.0] } + volumes
             + [reference] + request.arguments
@@ -114,16 +117,11 @@ struct ContainerRun: Sendable {
     }
 
     /// Words that only one engine has.
-    private var own: [String] {
+    private func own(_ group: String?) -> [String] {
         switch engine.kind {
-        case .docker: return ["--rm", "--log-driver", "none"]
+        case .docker: return ["--log-driver", "none"]
         case .podman:
-            // The container's group lies below that of podman's own process, which is the server's. runc takes a
-            // relative path for that; crun takes no group of its own at all.
-            let group =
-                engine.runtime == "crun"
-                ? ["--cgroups", "disabled"] : ["--cgroups", "no-conmon", "--cgroup-parent", "."]
-            return group + [
+            return place(group) + [
                 // Its standard descriptors are the gateway's pipes themselves.
                 "--log-driver", "passthrough", "--http-proxy=false", "--read-only-tmpfs=false",
                 "--image-volume", "tmpfs", "--systemd", "false", "--sdnotify", "ignore",
@@ -131,10 +129,24 @@ struct ContainerRun: Sendable {
         }
     }
 
+    /// The container's group lies in the server's. With version 1 that is podman's own: runc takes a relative path for
+    /// it; crun takes no group of its own at all. Where the gateway may make no group, podman may.
+    private func place(_ group: String?) -> [String] {
+        if let group { return ["--cgroups", "no-conmon", "--cgroup-parent", group] }
+        if GroupMounts.areUnified { return ["--cgroups", "no-conmon"] }
+        if engine.runtime == "crun" { return ["--cgroups", "disabled"] }
+        return ["--cgroups", "no-conmon", "--cgroup-parent", "."]
+    }
+
     /// The catalog's user, or the image's when that is not root, or the sandbox's own. Whoever it is, it is in the
-    /// sandbox's group.
+    /// sandbox's group. A gateway without users for sandboxes has none be root of the host, which it is not itself.
     private var identity: [String] {
-        guard let user else { return program.user.map { ["--user", $0] } ?? [] }
+        guard let user else {
+            if program.user == nil, isImageRoot, engine.rootIsHosts {
+                return ["--user", "\(geteuid()):\(getegid())"]
+            }
+            return program.user.map { ["--user", $0] } ?? []
+        }
         if runsAsSandboxUser { return ["--user", "\(user):\(user)"] }
         return (program.user.map { ["--user", $0] } ?? []) + ["--group-add", "\(user)"]
     }
@@ -142,9 +154,11 @@ struct ContainerRun: Sendable {
     /// Volumes that last as long as the sandbox; without a user of its own, a container's files could not be removed.
     var namedVolumes: [String] { user == nil ? [] : program.volumes.filter(\.isNamed).map(\.source) }
 
-    var runsAsSandboxUser: Bool {
+    var runsAsSandboxUser: Bool { user != nil && program.user == nil && isImageRoot }
+
+    private var isImageRoot: Bool {
         let account = imageUser.split(separator: ":").first ?? ""
-        return user != nil && program.user == nil && (account.isEmpty || account == "0" || account == "root")
+        return account.isEmpty || account == "0" || account == "root"
     }
 
     private func volumes(_ paths: HostPaths) throws(LaunchFailure) -> [String] {

@@ -60,14 +60,14 @@ final class ControlGroups: Sendable {
     /// A group of its own for one server. The sandbox's is made with its first, whose `resources` hold for it.
     /// - Parameters:
     ///   - workspace: of the sandbox, when it has a size.
-    ///   - isContainer: a container engine has a group below, with the server's limits, and room beside it here.
+    ///   - container: where its container's group is; an engine has room beside that here.
     func make(
-        sandbox: String, _ resources: ResourceLimits, workspace: Workspace? = nil, isContainer: Bool = false
+        sandbox: String, _ resources: ResourceLimits, workspace: Workspace? = nil, container: ServerGroup.Container? = nil
     ) throws(Errno) -> ServerGroup {
         let resources = resources.consistent
         let sandboxLimits = GroupLimits(sandbox: resources)
         var serverLimits = GroupLimits(server: resources)
-        if isContainer {
+        if container != nil {
             serverLimits.memoryBytes += SandboxLimits.engineBytes
             serverLimits.processes += SandboxLimits.engineProcesses
         }
@@ -77,19 +77,21 @@ final class ControlGroups: Sendable {
         do {
             for hierarchy in hierarchies {
                 let parent = hierarchy.directory(of: sandbox)
-                let inner = hierarchy.inner(sandboxLimits, server: serverLimits)
+                let inner = hierarchy.inner(
+                    sandboxLimits, server: serverLimits, hasRoom: container == .below)
                 guard try hierarchy.makeSandbox(parent, sandboxLimits, inner: inner) else {
                     shared.append((hierarchy, parent))
                     continue
                 }
                 made.append((hierarchy, "\(parent)/\(name)"))
                 _ = try hierarchy.make("\(parent)/\(name)", serverLimits, inner)
+                if container == .below { try hierarchy.makeRoom(in: "\(parent)/\(name)", inner) }
             }
             yielders.withLock { $0.add(sandbox) }
             return try ServerGroup(
-                made, shared: shared, resources, workspace: workspace, isContainer: isContainer, ledger)
+                made, shared: shared, resources, workspace: workspace, container: container, ledger)
         } catch {
-            for (_, directory) in made { rmdir(directory) }
+            for (hierarchy, directory) in made { hierarchy.removeServer(directory) }
             throw error
         }
     }

@@ -154,9 +154,11 @@ struct GroupHierarchy: Sendable {
     }
 
     /// What the servers of a sandbox are told apart by.
-    func inner(_ limits: GroupLimits, server: GroupLimits) -> Set<GroupController> {
+    /// - Parameter hasRoom: for the group of a container, which gets all its limits from its engine.
+    func inner(_ limits: GroupLimits, server: GroupLimits, hasRoom: Bool = false) -> Set<GroupController> {
+        if isUnified, hasRoom { return controllers }
         // Each level costs the scheduler at every switch between servers: 5 % of a call, measured.
-        controllers.subtracting(server.holdsCPU(below: limits) ? [.cpuacct] : [.cpu, .cpuacct])
+        return controllers.subtracting(server.holdsCPU(below: limits) ? [.cpuacct] : [.cpu, .cpuacct])
     }
 
     /// Makes the group of a sandbox, if it is not there, and says whether its servers have groups in it.
@@ -184,6 +186,27 @@ struct GroupHierarchy: Sendable {
             }
         }
         return true
+    }
+
+    /// Has a server's group hold the groups of an engine and of its container, which cannot be where processes are
+    /// (version 2).
+    func makeRoom(in directory: String, _ controllers: Set<GroupController>) throws(Errno) {
+        guard isUnified else { return }
+        delegate(directory, controllers)
+        guard mkdir(Self.engine(directory), 0o755) == 0 else {
+            throw Errno(errno, "making the control group \(Self.engine(directory))")
+        }
+    }
+
+    /// The group of the engine itself.
+    static func engine(_ directory: String) -> String { "\(directory)/engine" }
+
+    /// How a program that looks for groups where they are mounted names one.
+    func name(of directory: String) -> String { String(directory.dropFirst(top.count)) }
+
+    /// As far as nothing is in it.
+    func removeServer(_ directory: String) {
+        for path in tree(directory) { rmdir(path) }
     }
 
     /// Files and values; those of swap exist on some kernels only.
@@ -236,6 +259,18 @@ struct GroupHierarchy: Sendable {
         ((try? Files.list(directory)) ?? []).filter { Files.isDirectory("\(directory)/\($0)") }
     }
 
+    /// A group and those in it, each after what is in it.
+    private func tree(_ directory: String) -> [String] {
+        var found = [directory]
+        var next = 0
+        while next < found.count, found.count < SandboxLimits.groupsOfSandbox {
+            let directory = found[next]
+            found += groups(in: directory).map { "\(directory)/\($0)" }
+            next += 1
+        }
+        return found.reversed()
+    }
+
     /// Kills what is in a sandbox's groups and removes them. Waits for the kernel, for a moment.
     /// - Parameter killed: gets who was still there.
     /// - Returns: the kernel's reason when the groups stay.
@@ -244,7 +279,7 @@ struct GroupHierarchy: Sendable {
         var reason: Int32 = 0
         for _ in 0..<SandboxLimits.groupRemovals {
             // A sandbox's own group has processes where its servers have none apart.
-            for path in groups(in: directory).map({ "\(directory)/\($0)" }) + [directory] {
+            for path in tree(directory) {
                 if rmdir(path) == 0 { continue }
                 for line in GroupFile.text("\(path)/cgroup.procs").split(separator: "\n") {
                     guard let pid = Int32(line), pid > 1, pid != getpid() else { continue }

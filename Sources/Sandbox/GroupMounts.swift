@@ -10,6 +10,9 @@ enum GroupMounts {
         ) { GroupFile.text("\($0)/cgroup.controllers") }
     }
 
+    /// Whether this host has groups of version 2 alone.
+    static let areUnified = Files.exists("/sys/fs/cgroup/cgroup.controllers")
+
     /// - Parameters:
     ///   - mounts: `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
     ///   - own: `/proc/self/cgroup`, lines of `id:controllers:path` (cgroups(7)).

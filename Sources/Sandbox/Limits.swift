@@ -46,6 +46,8 @@ public enum SandboxLimits {
     /// Looks at a sandbox's control groups until they are empty, and milliseconds between two.
     static let groupRemovals = 200
     static let groupRemovalMilliseconds = 10
+    /// Groups of one sandbox that are looked for at its removal: its servers', and three of each that is a container.
+    static let groupsOfSandbox = 4096
     /// Milliseconds between two looks at what sandboxes use of the CPUs: 5 us for each, and only while they use much.
     public static let yieldMilliseconds = 250
     /// Percent of one CPU from which on a sandbox leaves CPU time to others, and below which it does no longer.

@@ -7,6 +7,14 @@ import System
 final class ServerGroup: Sendable {
     typealias Place = (hierarchy: GroupHierarchy, path: String)
 
+    /// Where an engine puts a container with the server's limits.
+    enum Container: Sendable {
+        /// In groups below, which are gone before anybody can look at them.
+        case below
+        /// In groups of its daemon's, which tells nobody what happens there.
+        case elsewhere
+    }
+
     /// Open `cgroup.procs` files; a process enters by writing 0 to each.
     let entries: [Int32]
     private let own: [Place]
@@ -15,32 +23,43 @@ final class ServerGroup: Sendable {
     private let limits: ResourceLimits
     /// Of its sandbox, when that has a size.
     private let workspace: Workspace?
-    /// Its processes are in groups below, which are gone before anybody can look at them.
-    private let isContainer: Bool
+    /// Nil for what is in this group itself.
+    private let container: Container?
     private let ledger: LimitLedger
     private let known = Mutex(LimitHits())
 
     init(
-        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?, isContainer: Bool,
+        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?, container: Container?,
         _ ledger: LimitLedger
     ) throws(Errno) {
         self.own = own
         self.shared = shared
         self.limits = limits
         self.workspace = workspace
-        self.isContainer = isContainer
+        self.container = container
         self.ledger = ledger
         var entries: [Int32] = []
-        for (_, path) in own + shared {
-            let entry = ce_open("\(path)/cgroup.procs", O_WRONLY | O_CLOEXEC, 0)
+        for (hierarchy, path) in own + shared {
+            let isParent = hierarchy.isUnified && container == .below
+            let file = "\(isParent ? GroupHierarchy.engine(path) : path)/cgroup.procs"
+            let entry = ce_open(file, O_WRONLY | O_CLOEXEC, 0)
             if entry < 0 {
                 for entry in entries { ce_close(entry) }
-                throw Errno(entry, "opening \(path)/cgroup.procs")
+                throw Errno(entry, "opening \(file)")
             }
             entries.append(entry)
         }
         self.entries = entries
         ledger.add(self)
+    }
+
+    /// The group that its engine shall make a container's in, as engines name it; nil where that is for the engine to
+    /// find, which is below its own with version 1.
+    var containers: String? {
+        guard container == .below, let (hierarchy, path) = own.last, hierarchy.isUnified,
+            !hierarchy.controllers.isEmpty
+        else { return nil }
+        return hierarchy.name(of: path)
     }
 
     deinit { for entry in entries { ce_close(entry) } }
@@ -67,7 +86,7 @@ final class ServerGroup: Sendable {
     /// - Parameter signal: that it died of, when that was not sent from here; 0 for none.
     func note(signal: Int32) {
         if signal == SIGXFSZ { add(.serverFileSize) }
-        guard isContainer, signal == SIGKILL else { return }
+        guard container == .below, signal == SIGKILL else { return }
         for (hierarchy, path) in own where hierarchy.controllers.contains(.memory) && !hierarchy.isUnified {
             // What the kernel kills in a group below it counts there, not here.
             if count("oom_kill", "\(path)/memory.oom_control") == 0, isNearMemory(path) { add(.serverMemory) }
@@ -82,7 +101,7 @@ final class ServerGroup: Sendable {
         if workspace?.isFull == true { hits[.sandboxDisk] = 1 }
         if hasAllFilesOpen { hits[.serverOpenFiles] = 1 }
         for (hierarchy, path) in own {
-            let below = isContainer ? hierarchy.groups(in: path).map { "\(path)/\($0)" } : []
+            let below = container == .below ? hierarchy.groups(in: path).map { "\(path)/\($0)" } : []
             if hierarchy.controllers.contains(.memory) {
                 let file = hierarchy.isUnified ? "memory.events" : "memory.oom_control"
                 hits[memoryLimit(hierarchy, path)] = count("oom_kill", "\(path)/\(file)")
@@ -108,7 +127,7 @@ final class ServerGroup: Sendable {
     /// A process that could open no file more. Nothing counts those that could not: it is what can be seen.
     private var hasAllFilesOpen: Bool {
         guard let (hierarchy, path) = own.first ?? shared.first else { return false }
-        let groups = [path] + (isContainer ? hierarchy.groups(in: path).map { "\(path)/\($0)" } : [])
+        let groups = [path] + (container == .below ? hierarchy.groups(in: path).map { "\(path)/\($0)" } : [])
         let pids = groups.flatMap { GroupFile.text("\($0)/cgroup.procs").split(separator: "\n") }
         return pids.prefix(SandboxLimits.processesLookedAt).contains {
             ProcessTable.openFiles(of: $0) >= limits[.serverOpenFiles]
@@ -126,7 +145,9 @@ final class ServerGroup: Sendable {
     /// Whose limit makes the kernel kill in here: a server that never met its own dies of its sandbox's.
     private func memoryLimit(_ hierarchy: GroupHierarchy, _ path: String) -> ResourceLimit {
         if hierarchy.isUnified {
-            return GroupFile.count("max", in: "\(path)/memory.events.local") > 0
+            // What happens in a group below counts in the other file.
+            let file = container == .below ? "memory.events" : "memory.events.local"
+            return GroupFile.count("max", in: "\(path)/\(file)") > 0
                 ? .serverMemory : .sandboxMemory
         }
         return isNearMemory(path) ? .serverMemory : .sandboxMemory
@@ -161,6 +182,9 @@ final class ServerGroup: Sendable {
             return
                 "out of processes: the limit of its sandbox is \(limits[.sandboxProcesses]) processes and threads"
         }
+        if container == .elsewhere, signal == SIGKILL {
+            return "out of memory, most likely: the limit is \(Self.mebibytes(limits[.serverMemory]))"
+        }
         if hits[.serverOpenFiles] > 0 {
             return "out of descriptors: the limit is \(limits[.serverOpenFiles]) open files of a process"
         }
@@ -172,6 +196,6 @@ final class ServerGroup: Sendable {
     /// Nothing of it is left. What the kernel still counts as inside is removed with the sandbox.
     func remove() {
         ledger.retire(self, hits)
-        for (_, path) in own { rmdir(path) }
+        for (hierarchy, path) in own { hierarchy.removeServer(path) }
     }
 }

@@ -116,8 +116,10 @@ public final class SpawnedChild: Sendable {
         started()
         // Somebody else has reaped it: it has ended, but how is not known.
         var status = result < 0 ? ChildExitStatus(code: -1) : ChildExitStatus(exit, isRelayed: true)
-        if !isKilled.load(ordering: .relaxed) { group?.note(signal: status.signal) }
-        status.limit = group?.verdict(hits, signal: status.signal)
+        // What was killed from here tells nothing by that.
+        let signal = isKilled.load(ordering: .relaxed) ? 0 : status.signal
+        group?.note(signal: signal)
+        status.limit = group?.verdict(hits, signal: signal)
         group?.remove()
         return status
     }

@@ -34,6 +34,8 @@ struct EngineStart: Sendable {
     /// Run when the engine's process has ended, or is to be killed, or the gateway has died: removes the container
     /// with all that is in it. Empty: there is none.
     var removal: [String] = []
+    /// See `ContainerEngine.isClient`.
+    var isClient = false
 }
 
 /// Starts processes in the isolation that is in force.
@@ -77,10 +79,11 @@ struct Starter: Sendable {
     }
 
     private func startEngine(_ plan: StartPlan, _ engine: EngineStart) throws(Errno) -> SpawnedChild {
+        let withLast = engine.isClient ? CE_WARDEN_CLIENT_NAME : CE_WARDEN_LAST_NAME
         let last = engine.removal.isEmpty ? [] : ["\(engine.removal.count)"] + engine.removal
         var start = ProcessStart(
             program: "/proc/self/exe",
-            arguments: [last.isEmpty ? CE_WARDEN_NAME : CE_WARDEN_LAST_NAME] + last + plan.command,
+            arguments: [last.isEmpty ? CE_WARDEN_NAME : withLast] + last + plan.command,
             environment: plan.environment + [(Self.markVariable, plan.mark)], cpu: plan.cpu)
         // An engine of an ordinary user needs programs with more rights than that user has.
         start.forbidsNewPrivileges = false

@@ -56,24 +56,30 @@ extension Workshop {
             number: containers.add(1, ordering: .relaxed).newValue, configuration)
         let variables = try run.variables()
         var plan = StartPlan(
-            command: try run.command(paths), environment: ContainerEngine.environment + variables.passed,
+            command: [], environment: ContainerEngine.environment + variables.passed,
             jail: starter.jail(), directory: "/", cpu: configuration.pinsServers ? request.cpu : nil,
             mark: request.sandboxID)
         plan.slot = slot
         plan.engine = EngineStart(
-            environmentFile: variables.file, removal: [engine.path] + engine.removal([run.name]))
+            environmentFile: variables.file, removal: [engine.path] + engine.removal([run.name]),
+            isClient: engine.isClient)
         do {
             try engine.leaveMark(state)
             plan.network = try network(of: request)
             plan.workspace = try workspace(of: request.sandboxID, user, resources)
+            if engine.isClient { try plan.workspace?.show() }
             let disk = SandboxDisk(root: plan.workspace?.root ?? state.disk(request.sandboxID), user: user)
             for name in run.namedVolumes { try disk.makeVolume(name) }
             plan.group = try groups?.make(
-                sandbox: request.sandboxID, resources, workspace: plan.workspace, isContainer: true)
+                sandbox: request.sandboxID, resources, workspace: plan.workspace,
+                container: engine.isClient ? .elsewhere : .below)
+            plan.command = try run.command(paths, group: plan.group?.containers)
             return try starter.start(plan)
         } catch {
             plan.group?.remove()
-            throw LaunchFailure(message: "The server \(request.serverName) could not be started: \(error).")
+            let failure = error as? LaunchFailure
+            throw failure
+                ?? LaunchFailure(message: "The server \(request.serverName) could not be started: \(error).")
         }
     }
 

@@ -93,7 +93,7 @@ def test_no_file_of_the_host_or_of_others(scene):
     assert not [secret for secret in scene.secrets if secret in everything]
     # The kernel's own symbols are there, without their addresses.
     nothing = ("GOT []", "GOT ''", "GOT (None, '')")
-    told = {what: how for what, how in gains(found).items() if how not in nothing and "'0000000000000000 T " not in how}
+    told = {what: how for what, how in gains(found).items() if how not in nothing and "'0000000000000000 " not in how}
     assert not told, told
 
 

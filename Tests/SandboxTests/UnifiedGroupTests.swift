@@ -139,7 +139,7 @@ struct UnifiedGroupTests {
         hierarchy.controllers = [.cpu, .memory, .pids]
         let path = "\(tree.top)/unit/s/1"
         let group = try ServerGroup(
-            [(hierarchy, path)], shared: [], ResourceLimits(), workspace: nil, isContainer: false,
+            [(hierarchy, path)], shared: [], ResourceLimits(), workspace: nil, container: nil,
             LimitLedger())
         #expect(group.hits[.serverMemory] == 2 && group.hits[.serverProcesses] == 7)
         #expect(group.hits[.serverCPUs] == 4 && group.hits[.sandboxMemory] == 0)
@@ -149,7 +149,7 @@ struct UnifiedGroupTests {
         try Files.writeAtomically(
             Array("max 0\noom_kill 2\n".utf8), to: "\(path)/memory.events.local", mode: 0o644)
         let other = try ServerGroup(
-            [(hierarchy, path)], shared: [], ResourceLimits(), workspace: nil, isContainer: false,
+            [(hierarchy, path)], shared: [], ResourceLimits(), workspace: nil, container: nil,
             LimitLedger())
         #expect(other.hits[.sandboxMemory] == 2 && other.hits[.serverMemory] == 0)
     }

@@ -21,6 +21,8 @@ struct ContainerEngine: Sendable, Equatable {
     var runtimePath = ""
     /// Who is root in a container, and has no namespace of its own, is root on the host.
     var rootIsHosts = false
+    /// An image can have a single user: nobody has given the gateway's, who is not root, ids for more.
+    var hasOneUser = false
 
     /// Containers carry it with the state directory's tag as its value.
     static let stateLabel = "mcp-gateway.state"
@@ -42,7 +44,8 @@ struct ContainerEngine: Sendable, Equatable {
                 case .podman:
                     [
                         "info", "--format",
-                        "{{.Version.Version}} {{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}",
+                        "{{.Version.Version}} {{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}} "
+                            + "{{len .Host.IDMappings.UIDMap}}",
                     ]
                 case .docker: ["version", "--format", "{{.Server.Version}}"]
                 }
@@ -53,6 +56,7 @@ struct ContainerEngine: Sendable, Equatable {
                 var engine = ContainerEngine(
                     kind: kind, path: path, version: version, runtime: words.count > 1 ? words[1] : "",
                     runtimePath: words.count > 2 ? words[2] : "")
+                engine.hasOneUser = words.count > 3 && words[3] == "1"
                 if kind == .docker { engine.rootIsHosts = try !engine.isRootless(starter) }
                 return engine
             }
@@ -68,7 +72,17 @@ struct ContainerEngine: Sendable, Equatable {
         return outcome.lines.contains { $0.contains("name=rootless") || $0.contains("name=userns") }
     }
 
-    static let remedy = "Debian: apt-get install podman runc; or start docker: systemctl start docker."
+    static var remedy: String {
+        let docker = "or start docker: systemctl start docker."
+        return geteuid() == 0
+            ? "Debian: apt-get install podman runc; \(docker)"
+            : "Debian: apt-get install podman runc uidmap fuse-overlayfs, and \(moreUsers); \(docker)"
+    }
+
+    /// What gives a user who is not root ids for those of images.
+    static let moreUsers =
+        "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER, then as USER: podman system "
+        + "migrate"
 
     /// Runs it to its end, beside the jails: an engine makes its own.
     func ask(

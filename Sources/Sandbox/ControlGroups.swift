@@ -62,7 +62,8 @@ final class ControlGroups: Sendable {
     ///   - workspace: of the sandbox, when it has a size.
     ///   - container: where its container's group is; an engine has room beside that here.
     func make(
-        sandbox: String, _ resources: ResourceLimits, workspace: Workspace? = nil, container: ServerGroup.Container? = nil
+        sandbox: String, _ resources: ResourceLimits, workspace: Workspace? = nil,
+        container: ServerGroup.Container? = nil
     ) throws(Errno) -> ServerGroup {
         let resources = resources.consistent
         let sandboxLimits = GroupLimits(sandbox: resources)

@@ -229,9 +229,14 @@ public struct HostReport: Sendable {
             let starter = Starter(isolation: .none, bubblewrap: "", state: state, filter: nil)
             let engine = try ContainerEngine.find(starter)
             let runtime = engine.runtime.isEmpty ? "" : " with \(engine.runtime)"
-            return Check(
-                name: name, ok: true,
-                detail: "\(engine.path), \(engine.kind.rawValue) \(engine.version)\(runtime)")
+            let found = "\(engine.path), \(engine.kind.rawValue) \(engine.version)\(runtime)"
+            guard !engine.hasOneUser else {
+                return Check(
+                    name: name, ok: false,
+                    detail: "\(found); an image can have a single user, and most have more",
+                    remedy: "Debian: apt-get install uidmap; \(ContainerEngine.moreUsers).")
+            }
+            return Check(name: name, ok: true, detail: found)
         } catch {
             let reason = (error as? LaunchFailure)?.message ?? "\(error)"
             return Check(

@@ -29,7 +29,8 @@ final class ServerGroup: Sendable {
     private let known = Mutex(LimitHits())
 
     init(
-        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?, container: Container?,
+        _ own: [Place], shared: [Place], _ limits: ResourceLimits, workspace: Workspace?,
+        container: Container?,
         _ ledger: LimitLedger
     ) throws(Errno) {
         self.own = own

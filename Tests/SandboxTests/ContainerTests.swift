@@ -150,6 +150,29 @@ struct ContainerTests {
         #expect(try value("--group-add", words(run(named))) == ["200007"])
     }
 
+    @Test("nobody becomes the host's root by a daemon of root's")
+    func rootOfTheHost() throws {
+        var engine = Self.docker
+        engine.rootIsHosts = true
+        let own = "\(geteuid()):\(getegid())"
+        #expect(try value("--user", words(run(engine: engine, user: nil))) == [own])
+        #expect(try value("--user", words(run(engine: engine, imageUser: "node", user: nil))) == [])
+        #expect(try value("--user", words(run(engine: engine))) == ["200007:200007"])
+        engine.rootIsHosts = false
+        #expect(try value("--user", words(run(engine: engine, user: nil))) == [])
+    }
+
+    @Test("podman makes a container's group in the server's, which the systemd of the host does not know")
+    func groups() throws {
+        let words = try run().command(HostPaths(hiding: []), group: "/unit/s/1")
+        #expect(words.starts(with: ["/usr/bin/podman", "--cgroup-manager", "cgroupfs", "run"]))
+        #expect(value("--cgroup-parent", words) == ["/unit/s/1"])
+        #expect(value("--cgroups", words) == ["no-conmon"])
+        let docker = try self.words(run(engine: Self.docker))
+        #expect(docker.starts(with: ["/usr/bin/docker", "run"]))
+        #expect(value("--cgroup-parent", docker) == [])
+    }
+
     @Test("limits of the server are those of the container")
     func limits() throws {
         var resources = ResourceLimits()
@@ -198,6 +221,30 @@ struct ContainerTests {
         }
         #expect(waits(child.pidfd) && Files.exists(witness))
         #expect(child.reap().map { isKilled ? $0.signal == SIGKILL : $0.code == 7 } == true)
+        child.killAndReap()
+    }
+
+    @Test(
+        "around a client, the last command is repeated until it has removed what its daemon may have been asked for",
+        arguments: [true, false])
+    func lastCommandOfAClient(_ isKilled: Bool) throws {
+        let scene = try Scene(.none)
+        let witness = "\(scene.directory)/witness"
+        var plan = StartPlan(
+            command: ["/bin/sh", "-c", isKilled ? "echo ready; exec sleep 1000" : "exit 7"],
+            environment: [("PATH", Executable.systemPath)], jail: scene.workshop.starter.jail(),
+            directory: "/",
+            mark: "test")
+        // It is there at the third look.
+        let look = "echo look >>$0; [ $(wc -l <$0) -lt 3 ] || echo removed"
+        plan.engine = EngineStart(removal: ["/bin/sh", "-c", look, witness], isClient: true)
+        let child = try scene.workshop.starter.start(plan)
+        if isKilled {
+            #expect(waits(child.stdout))
+            child.kill()
+        }
+        #expect(waits(child.pidfd))
+        #expect(GroupFile.text(witness).split(separator: "\n").count == (isKilled ? 3 : 1))
         child.killAndReap()
     }
 

@@ -153,4 +153,46 @@ struct UnifiedGroupTests {
             LimitLedger())
         #expect(other.hits[.sandboxMemory] == 2 && other.hits[.serverMemory] == 0)
     }
+
+    @Test("a container has a group beside its engine's, and what it met is told when its own is gone")
+    func containers() throws {
+        let tree = Tree()
+        try tree.group(
+            "/unit/s/1", controllers: "cpu memory pids",
+            [
+                "memory.events": "max 12\noom_kill 2", "memory.events.local": "max 0\noom_kill 0",
+                "cgroup.subtree_control": "",
+            ])
+        var hierarchy = tree.hierarchy("/unit")
+        hierarchy.controllers = [.cpu, .memory, .pids]
+        let path = "\(tree.top)/unit/s/1"
+        #expect(hierarchy.inner(tree.limits, server: tree.limits, hasRoom: true) == [.cpu, .memory, .pids])
+        try hierarchy.makeRoom(in: path, [.memory, .pids])
+        #expect(tree.text("/unit/s/1/cgroup.subtree_control").hasPrefix("+memory +pids"))
+        // The kernel would have filled it.
+        try tree.group("/unit/s/1/engine", controllers: "")
+        let group = try ServerGroup(
+            [(hierarchy, path)], shared: [], ResourceLimits(), workspace: nil, container: .below,
+            LimitLedger())
+        #expect(group.containers == "/unit/s/1")
+        #expect(group.hits[.serverMemory] == 2 && group.hits[.sandboxMemory] == 0)
+        let entry = try Files.realPath("/proc/self/fd/\(group.entries[0])")
+        #expect(entry.hasSuffix("/unit/s/1/engine/cgroup.procs"))
+    }
+
+    @Test("a container that is elsewhere is told of by its end alone")
+    func elsewhere() throws {
+        let tree = Tree()
+        try tree.group("/unit/s/1", controllers: "cpu memory pids")
+        let hierarchy = tree.hierarchy("/unit")
+        var limits = ResourceLimits()
+        limits[.serverMemory] = 64 << 20
+        let group = try ServerGroup(
+            [(hierarchy, "\(tree.top)/unit/s/1")], shared: [], limits, workspace: nil, container: .elsewhere,
+            LimitLedger())
+        #expect(group.containers == nil)
+        let words = group.verdict(LimitHits(), signal: SIGKILL)
+        #expect(words == "out of memory, most likely: the limit is 64 MiB")
+        #expect(group.verdict(LimitHits(), signal: 0) == nil)
+    }
 }

@@ -1,6 +1,7 @@
 import os
 import shutil
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def own_gateway(scratch, request):
     running = []
 
     def make(**options):
-        gateway = Gateway(scratch / f"own-{request.node.name[-40:].replace('/', '_')}-{len(running)}", **options)
+        name = f"own-{request.node.name[:40].replace('/', '_')}-{zlib.crc32(request.node.name.encode()):x}-{len(running)}"
+        gateway = Gateway(scratch / name, **options)
         running.append(gateway)
         return gateway.start()
 

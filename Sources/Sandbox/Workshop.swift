@@ -22,7 +22,7 @@ public final class Workshop: Sendable {
     let workspaces = Workspaces()
     /// Processes of an earlier gateway that were found at the start.
     private let leftovers: Int
-    private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
+    let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
     private let starts: StartGate
     private let counts = JobQueue(name: "counts", threads: 1)
     /// Numbers containers.
@@ -53,7 +53,12 @@ public final class Workshop: Sendable {
         starter = try Starter.choosing(configuration, state: state, users: users)
         isolation = starter.isolation
         networks = try Self.makeNetworks(configuration)
-        packages = PackageStore(state: state, starter: starter, installer: users?.installer)
+        let isGuarded =
+            networks != nil && configuration.ownsSandboxes && configuration.network.maximum != .host
+        packages = PackageStore(
+            state: state, starter: starter, installer: users?.installer,
+            groups: configuration.ownsSandboxes ? groups : nil,
+            resources: configuration.resources, network: isGuarded ? InstallNetwork() : nil)
         if configuration.ownsSandboxes {
             // Before what stands around them is killed: an engine tidies up best what still runs.
             ContainerEngine.sweep(state, starter)

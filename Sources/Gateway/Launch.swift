@@ -41,7 +41,8 @@ public enum Launch {
         var workshop = WorkshopConfiguration(
             stateDirectory: configuration.stateDirectory, isolation: configuration.isolation)
         workshop.hiddenPaths = configuration.hiddenPaths
-        workshop.network = configuration.network
+        workshop.network = configuration.network ?? NetworkPolicy(.proxy)
+        workshop.mayFallBackToHost = configuration.network == nil
         workshop.resources = configuration.resources.standard
         if configuration.limits.serverStarts > 0 {
             workshop.startsAtATime = configuration.limits.serverStarts

@@ -32,6 +32,8 @@ public final class Workshop: Sendable {
 
     /// Makes the directories, finds out whether jails work here, and sweeps what an earlier gateway left.
     public init(_ configuration: WorkshopConfiguration) throws(WorkshopFailure) {
+        var configuration = configuration
+        networks = try Self.makeNetworks(&configuration)
         self.configuration = configuration
         starts = StartGate(limit: configuration.startsAtATime)
         do {
@@ -52,7 +54,6 @@ public final class Workshop: Sendable {
         paths = HostPaths(hiding: configuration.hiddenPaths + [state.path])
         starter = try Starter.choosing(configuration, state: state, users: users)
         isolation = starter.isolation
-        networks = try Self.makeNetworks(configuration)
         let isGuarded =
             networks != nil && configuration.ownsSandboxes && configuration.network.maximum != .host
         packages = PackageStore(
@@ -70,21 +71,31 @@ public final class Workshop: Sendable {
         }
     }
 
-    private static func makeNetworks(_ configuration: WorkshopConfiguration) throws(WorkshopFailure)
+    private static func makeNetworks(_ configuration: inout WorkshopConfiguration) throws(WorkshopFailure)
         -> SandboxNetworks?
     {
         guard configuration.network.standard != .host else {
             return configuration.isolation == .none ? nil : try? SandboxNetworks()
         }
-        guard configuration.isolation != .none else {
-            throw WorkshopFailure(message: "Networks of sandboxes need --isolation bubblewrap.")
+        var obstacle = "they need jails, which isolation: none does without"
+        if configuration.isolation != .none {
+            do { return try SandboxNetworks() } catch {
+                obstacle = "they need root, or CAP_SYS_ADMIN: \(error)"
+            }
         }
-        do { return try SandboxNetworks() } catch {
+        guard configuration.mayFallBackToHost else {
             throw WorkshopFailure(
                 message:
-                    "Networks of sandboxes do not work here: \(error). They need root, or CAP_SYS_ADMIN; "
-                    + "network: host starts without them, with all that this host reaches.")
+                    "Networks of sandboxes do not work here: \(obstacle). network: host starts without them, with "
+                    + "all that this host reaches.")
         }
+        configuration.network = NetworkPolicy(.host)
+        if configuration.ownsSandboxes {
+            Log.warning(
+                "sandboxes reach all that this host reaches, its loopback included: they can have no networks of "
+                    + "their own", ["reason": obstacle])
+        }
+        return nil
     }
 
     /// What servers reach; anything but `host` is a network of their sandbox's own, in which the gateway can listen.

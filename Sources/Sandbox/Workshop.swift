@@ -77,7 +77,7 @@ public final class Workshop: Sendable {
         guard configuration.network.standard != .host else {
             return configuration.isolation == .none ? nil : try? SandboxNetworks()
         }
-        var obstacle = "they need jails, which isolation: none does without"
+        var obstacle = "they need jails (--isolation bubblewrap), which isolation: none does without"
         if configuration.isolation != .none {
             do { return try SandboxNetworks() } catch {
                 obstacle = "they need root, or CAP_SYS_ADMIN: \(error)"

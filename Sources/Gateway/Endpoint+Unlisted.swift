@@ -38,7 +38,10 @@ extension SandboxHome {
     ) {
         let failure = kind.notFound(name, isModern: session == nil)
         guard let absent = absent(kind, name) else { return fail(request, failure) }
-        if let backend = comesSoon(absent), !request.borrowed.pointee.requestState.isPresent {
+        // Headers that repeat arguments could not be held against them any more.
+        let mayWait =
+            !request.borrowed.pointee.requestState.isPresent && !request.inbound.head.hasParamHeaders
+        if mayWait, let backend = comesSoon(absent) {
             if let busy = hold(call(request, kind, session, backend), request) { fail(request, busy.rpc) }
             return
         }

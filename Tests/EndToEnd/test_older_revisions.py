@@ -209,9 +209,8 @@ class TestServersOfEachRevision:
         assert told[3]["text"].startswith("seen\n") and "image/png" in told[3]["text"]
         assert told[4]["type"] == ("audio" if older.version >= "2025-03-26" else "text")
 
+    @pytest.mark.parametrize("older", HANDSHAKE_VERSIONS[2:], indirect=True)
     def test_a_form_without_content(self, older, era):
-        if older.version < "2025-06-18":
-            pytest.skip("has no forms")
         asks = {"message": "Which?", "requestedSchema": {"type": "object", "properties": {
             "size": {"type": "string", "enum": ["s"], "enumNames": ["Small"]}}}}  # fmt: skip
         with getattr(older, era)(capabilities=ALL) as client:

@@ -109,9 +109,12 @@ public struct Ask: Sendable, Equatable {
             worded.params = try form.params(params)
         case .sampling:
             guard let sampling = OlderSampling(revision) else { return self }
-            var out = ByteCollector()
-            params.withUnsafeBytes { sampling.write(params: $0, into: &out) }
-            worded.params = out.bytes
+            let outcome: Result<[UInt8], RPCFailure> = params.withUnsafeBytes { params in
+                do throws(RPCFailure) { return .success(try sampling.params(params)) } catch {
+                    return .failure(error)
+                }
+            }
+            worded.params = try outcome.get()
         case .url, .roots: break
         }
         return worded

@@ -14,45 +14,63 @@ struct OlderSampling {
 
     // MARK: Requests
 
-    /// The params of `sampling/createMessage`: a message with several blocks becomes as many messages.
-    func write<Sink: ByteSink & ~Copyable>(params: UnsafeRawBufferPointer, into sink: inout Sink) {
-        guard let messages = JSONMembers.value("messages", in: params), JSONKind(messages) == .array else {
-            return sink.append(onOneLine: params)
-        }
+    /// The params of `sampling/createMessage`: a message with several blocks becomes as many messages. Throws when
+    /// that makes too much of it.
+    func params(_ params: UnsafeRawBufferPointer) throws(RPCFailure) -> [UInt8] {
         var out = ByteCollector()
-        out.append("\"messages\":[")
-        let start = out.bytes.count
+        guard let messages = JSONMembers.value("messages", in: params), JSONKind(messages) == .array else {
+            out.append(onOneLine: params)
+            return out.bytes
+        }
+        var list = ByteCollector()
+        list.append("\"messages\":[")
+        let start = list.bytes.count
         var walker = ArrayWalker(messages)
-        while let range = walker.next() { write(message: range.of(messages), start, into: &out) }
-        out.append("]")
-        MemberFilter.write(params, without: ["messages"], adding: out.bytes, into: &sink)
+        // Each block repeats the role of its message.
+        let most = params.count + BridgeLimits.askBytesMax
+        while let range = walker.next() {
+            try write(message: range.of(messages), start, atMost: most, into: &list)
+        }
+        list.append("]")
+        MemberFilter.write(params, without: ["messages"], adding: list.bytes, into: &out)
+        return out.bytes
     }
 
     /// `start` is where the list of messages begins in `out`.
-    private func write(message: UnsafeRawBufferPointer, _ start: Int, into out: inout ByteCollector) {
-        func separate() { if out.bytes.count > start { out.append(",") } }
-        // What is no role would be written as often as there are blocks, whatever its size.
-        guard let content = JSONMembers.value("content", in: message),
-            let role = JSONMembers.value("role", in: message), role.count <= Self.roleBytesMax
-        else {
-            separate()
+    private func write(
+        message: UnsafeRawBufferPointer, _ start: Int, atMost most: Int, into out: inout ByteCollector
+    ) throws(RPCFailure) {
+        let content = JSONMembers.value("content", in: message)
+        let role = JSONMembers.value("role", in: message)
+        guard let content, let role, JSONKind(content) == .array || JSONKind(content) == .object else {
+            if out.bytes.count > start { out.append(",") }
             return out.append(onOneLine: message)
         }
-        func write(_ block: UnsafeRawBufferPointer) {
-            separate()
-            out.append("{\"role\":")
-            out.append(onOneLine: role)
-            out.append(",\"content\":")
-            self.write(block: block, into: &out)
-            out.append("}")
+        guard JSONKind(content) == .array else {
+            return write(content, role, start, into: &out)
         }
-        guard JSONKind(content) == .array else { return write(content) }
         var walker = ArrayWalker(content)
-        while let range = walker.next() { write(range.of(content)) }
+        while let range = walker.next() {
+            write(range.of(content), role, start, into: &out)
+            guard out.bytes.count <= most else {
+                throw .serverFailed(
+                    "the messages have too many blocks for protocol revision \(revision.text)")
+            }
+        }
     }
 
-    /// Those that there are have eleven at most, with their quotes.
-    private static let roleBytesMax = 16
+    /// A message of one block.
+    private func write(
+        _ block: UnsafeRawBufferPointer, _ role: UnsafeRawBufferPointer, _ start: Int,
+        into out: inout ByteCollector
+    ) {
+        if out.bytes.count > start { out.append(",") }
+        out.append("{\"role\":")
+        out.append(onOneLine: role)
+        out.append(",\"content\":")
+        write(block: block, into: &out)
+        out.append("}")
+    }
 
     // MARK: Answers
 
@@ -63,22 +81,26 @@ struct OlderSampling {
         }
         var out = ByteCollector()
         out.append("\"content\":")
-        let blocks = Self.elements(content)
-        if blocks.count == 1 {
-            write(block: blocks[0], into: &out)
+        if let block = Self.only(content) {
+            write(block: block, into: &out)
         } else {
-            Self.write(text: blocks.map(text).joined(separator: "\n"), into: &out)
+            var words: [String] = []
+            var walker = ArrayWalker(content)
+            while let range = walker.next() {
+                let block = range.of(content)
+                if JSONMembers.has("type", in: block) { words.append(text(block)) }
+            }
+            Self.write(text: words.joined(separator: "\n"), into: &out)
         }
         MemberFilter.write(result, without: ["content"], adding: out.bytes, into: &sink)
     }
 
-    /// The blocks of a content, which may be one alone.
-    private static func elements(_ content: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer] {
-        guard JSONKind(content) == .array else { return [content] }
-        var blocks: [UnsafeRawBufferPointer] = []
+    /// The one block of a content, which may be in an array; nil when it has several or none.
+    private static func only(_ content: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        guard JSONKind(content) == .array else { return content }
         var walker = ArrayWalker(content)
-        while let range = walker.next() { blocks.append(range.of(content)) }
-        return blocks
+        guard let first = walker.next(), walker.next() == nil else { return nil }
+        return first.of(content)
     }
 
     // MARK: Blocks

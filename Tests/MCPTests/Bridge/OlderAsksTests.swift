@@ -54,14 +54,29 @@ func olderSamplingSound() throws {
 }
 
 @Test(
-    "what is no message passes as it is, and not as often as it has blocks",
+    "what is no message passes as it is",
     arguments: [
         #"[1,"x",null]"#, "7", #"[{"role":"user"}]"#, #"[{"content":[{},{}]}]"#,
-        #"[{"role":"a role of some length","content":[{},{}]}]"#, #"[{"role":"user","content":"words"}]"#,
+        #"[{"role":"user","content":"words"}]"#,
     ])
 func olderSamplingMalformed(_ messages: String) throws {
     let said = try worded(.createMessage, #"{"messages":\#(messages)}"#, .v2025_06_18)
     #expect(try said["messages"] == JSONValue.parse(messages))
+}
+
+@Test("small blocks do not make a request of any size")
+func olderSamplingGrowth() throws {
+    let role = String(repeating: "r", count: 4096)
+    func said(_ blocks: Int) throws -> JSONValue {
+        let content = Array(repeating: "{}", count: blocks).joined(separator: ",")
+        return try worded(
+            .createMessage, #"{"messages":[{"role":"\#(role)","content":[\#(content)]}]}"#, .v2025_06_18)
+    }
+    let fit = BridgeLimits.askBytesMax / 4200
+    #expect(try said(fit)["messages"]?.arrayValue?.count == fit)
+    let failure = #expect(throws: RPCFailure.self) { try said(fit + 20) }
+    #expect(failure?.code == RPCCode.internalError)
+    #expect(failure?.message.contains("2025-06-18") == true)
 }
 
 @Test("what is said of tools needs a client that has said so", arguments: ["tool_use", "tool_result"])

@@ -142,7 +142,7 @@ struct ContainerEngine: Sendable, Equatable {
         let lines = String(decoding: bytes, as: UTF8.self)
             .split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
         guard lines.count >= 3, let kind = Kind(rawValue: lines[0]) else { return }
-        defer { if kind == .docker { Workspace.concealAll(state) } }
+        if kind == .docker { Workspace.concealAll(state) }
         let engine = ContainerEngine(kind: kind, path: lines[1], version: "", runtimePath: lines[2])
         do throws(LaunchFailure) {
             let removed = try engine.removeAll(state.tag, starter)

@@ -130,10 +130,10 @@ struct ContainerRun: Sendable {
     }
 
     /// The container's group lies in the server's. With version 1 that is podman's own: runc takes a relative path for
-    /// it; crun takes no group of its own at all. Where the gateway may make no group, podman may.
+    /// it; crun takes no group of its own at all. Where a user's gateway may make no group, podman may, by the user's systemd.
     private func place(_ group: String?) -> [String] {
         if let group { return ["--cgroups", "no-conmon", "--cgroup-parent", group] }
-        if GroupMounts.areUnified { return ["--cgroups", "no-conmon"] }
+        if GroupMounts.areUnified, user == nil { return ["--cgroups", "no-conmon"] }
         if engine.runtime == "crun" { return ["--cgroups", "disabled"] }
         return ["--cgroups", "no-conmon", "--cgroup-parent", "."]
     }

@@ -236,7 +236,12 @@ public struct HostReport: Sendable {
                     detail: "\(found); an image can have a single user, and most have more",
                     remedy: "Debian: apt-get install uidmap; \(ContainerEngine.moreUsers).")
             }
-            return Check(name: name, ok: true, detail: found)
+            guard engine.isClient, geteuid() == 0 else { return Check(name: name, ok: true, detail: found) }
+            return Check(
+                name: name, ok: true,
+                detail:
+                    "\(found), for sandboxes with network: none or host; it cannot join those of sandboxes",
+                remedy: "Debian: apt-get install podman runc.")
         } catch {
             let reason = (error as? LaunchFailure)?.message ?? "\(error)"
             return Check(

@@ -348,6 +348,8 @@ def test_pull_records_the_digest_that_runs_from_then_on(gateway, image, engine):
 def test_doctor_asks_the_engine(scratch, engine):
     row = doctor(scratch, engine)["container engine"]
     assert row["ok"] and engine.name in row["detail"]
+    if engine.name == "docker" and IS_ROOT:
+        assert "network: none or host" in row["detail"] and "podman" in row["remedy"]
 
 
 def test_without_an_engine_the_answer_says_what_to_install(own_gateway, scratch):

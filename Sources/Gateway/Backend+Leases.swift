@@ -37,6 +37,7 @@ extension Backend {
             makeRoom()
         case .refuse:
             guard let call = state.calls.remove(id) else { return }
+            if call.isOnTrial { trialLeft(call) }
             state.reply(call, failure: tooBusy(BridgeLimits.leaseQueueMax))
         }
     }
@@ -79,6 +80,7 @@ extension Backend {
         guard interactive[slot] === link else { return }
         interactive[slot] = nil
         if let id = link.waiting, let call = state.calls.remove(id) {
+            if call.isOnTrial { trialLeft(call) }
             state.reply(
                 call, failure: unavailable("A process of the server \(plan.name) did not start: \(how)."))
         }
@@ -102,6 +104,8 @@ extension Backend {
         guard !leases.hasAsked else { return }
         leases.learn()
         state.shared.noteAsking(launchKey)
+        // They need not know more.
+        freeAll()
     }
 
     /// Tools of some SDKs fail with a sentence when their client has not declared what they need, or when they ask
@@ -128,17 +132,20 @@ extension Backend {
     private func watchForWords(
         _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
     ) -> Bool {
-        guard call.kind == .call else { return false }
+        guard call.kind == .call, isError(envelope, line) else { return false }
         let said = envelope.kind == .failure ? envelope.error.of(line) : envelope.result.of(line)
-        guard envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#) else {
-            return false
-        }
         switch era {
         case .legacy:
             if Leases.missesClient(said) { learnAsking() }
             return false
         case .modern: return Leases.missesBackChannel(said) && openBackChannel(for: call, line)
         }
+    }
+
+    /// What a tool says when it fails is short.
+    func isError(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) -> Bool {
+        let said = envelope.result.of(line)
+        return envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#)
     }
 }
 

@@ -68,7 +68,7 @@ final class Backend: TimerTarget {
     var backChannelCalls: [BackChannelCall] = []
     /// What of it has asked its client, by `Call.subject`.
     var askers: Set<Int> = []
-    var trials = Trials()
+    var trials: Trials
     /// Which arguments of its tools go into headers (2026-07-28).
     var mirrors = MirrorTable()
     /// Tools that can be called as tasks, by the server's names (2025-11-25).
@@ -108,6 +108,7 @@ final class Backend: TimerTarget {
         // A sandbox has files of its own: a client's roots mean nothing there unless the caller says so.
         leases = Leases(
             choice, hasAsked: home.state.shared.hasAsked(launchKey), asksRoots: choice == .always)
+        trials = Trials(tried: home.state.shared.tried(launchKey))
         main = ChildLink(.main, of: self)
     }
 

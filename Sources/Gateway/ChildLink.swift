@@ -279,6 +279,7 @@ final class ChildLink: ServerLink, TimerTarget {
         doubts.removeAll()
         earlyStatuses = []
         ghosts = [:]
+        asking = []
         hasAsked = false
         namesTasks = false
         state.counters.childExits &+= 1

@@ -164,8 +164,9 @@ extension Backend {
         guard link.era == .legacy, mayNeed, link is ChildLink, !leases.wanted(declared(call)).isEmpty else {
             return .shared
         }
-        let wouldDoubt = link.isAsking || link.inFlight > 0 && askers.contains(call.subject)
-        if leases.isInteractive(besideOthers: wouldDoubt || link.mayAskAsGhost(askers)) { return .own }
+        let isAlone = link.inFlight == 0 && !link.isHaunted
+        let wouldDoubt = link.isAsking || !isAlone && askers.contains(call.subject)
+        if leases.isInteractive(besideOthers: wouldDoubt) { return .own }
         return awaitsTrial(call) ? .afterTrial : .shared
     }
 
@@ -230,11 +231,11 @@ extension Backend {
             link.leftGhost(id, call)
         }
         if call.isOnTrial { trialLeft(call) }
-        if !isHaunted(id, call) { releaseLease(id) }
+        if !isGhost(id, call) { releaseLease(id) }
     }
 
     /// Whether a process of its own may still be at the call: what it asks would be taken for the next one's.
-    private func isHaunted(_ id: CallID, _ call: Call) -> Bool {
+    private func isGhost(_ id: CallID, _ call: Call) -> Bool {
         guard call.held == nil, let link = link(call.incarnation) as? ChildLink else { return false }
         return link.ghosts[id.value] != nil
     }

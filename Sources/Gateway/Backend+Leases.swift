@@ -87,10 +87,13 @@ extension Backend {
         if let next = leases.ended(slot) { go(CallID(value: next.call), next.placement) }
     }
 
-    /// A call waits for a process, and one of those that hold them may wait for a client that never comes back.
+    /// Calls wait for processes, and those that hold them may wait for clients that never come back.
     func makeRoom() {
-        guard leases.hasWaiters else { return }
-        home.giveUpForsaken(of: leases.holders)
+        guard leases.waiterCount > 0 else { return }
+        let holders = leases.holders
+        let leaving = holders.count { !state.calls.contains(CallID(value: $0)) }
+        var wanted = leases.waiterCount - leaving
+        while wanted > 0, home.giveUpForsaken(of: holders) { wanted -= 1 }
     }
 
     /// A call is over; its process is free for the next one.

@@ -44,6 +44,9 @@ extension Backend {
         if occupies { freeAll() }
     }
 
+    /// A call that was called off may still ask, in the process that serves everybody.
+    func haunted(_ isHaunted: Bool) { tryNext(trials.hold(isHaunted, now: state.loop.now)) }
+
     /// Whoever waits gets a process of its own.
     func freeAll() {
         if trials.count > 0 { tryNext(trials.removeAll()) }

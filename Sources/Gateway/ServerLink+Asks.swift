@@ -182,15 +182,28 @@ extension ServerLink {
         }
     }
 
+    /// Its process is gone, and whatever it was at.
+    func forgetCalls() {
+        doubts.removeAll()
+        ghosts = [:]
+        asking = []
+        ghostsChanged()
+    }
+
     /// A client's call was called off; what the process asks may still be for it.
     func leftGhost(_ id: CallID, _ call: Call) {
         guard era == .legacy, ghosts.count < BridgeLimits.ghostsMax else { return }
         ghosts[id.value] = Ghost(since: state.loop.now, subject: call.subject)
+        ghostsChanged()
     }
 
-    /// Whether something that asks is among the calls that were called off.
-    func mayAskAsGhost(_ askers: Set<Int>) -> Bool {
-        !ghosts.isEmpty && ghosts.values.contains { askers.contains($0.subject) }
+    /// Whether a call that was called off may still ask.
+    var isHaunted: Bool {
+        !ghosts.isEmpty && ghosts.values.contains { !backend.asksNothing($0.subject) }
+    }
+
+    private func ghostsChanged() {
+        if isShared { backend.haunted(isHaunted) }
     }
 
     /// An answer that nobody waits for. It may be to a call that was called off.
@@ -204,6 +217,7 @@ extension ServerLink {
         else { return }
         gaveUp(id, ghost.subject)
         isFree(of: id)
+        ghostsChanged()
     }
 
     private func forgetGhosts(_ now: Instant) {
@@ -213,6 +227,7 @@ extension ServerLink {
             gaveUp(CallID(value: call), ghost.subject)
             isFree(of: CallID(value: call))
         }
+        ghostsChanged()
     }
 
     /// A call has ended otherwise than well, perhaps before the answer to what it had asked: what it may have asked is

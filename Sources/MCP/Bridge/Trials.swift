@@ -36,6 +36,7 @@ public struct Trials: Sendable {
     /// What is being tried now, and since when.
     private var current: [Int: Instant] = [:]
     private var waiters: [Waiter] = []
+    private var isHeld = false
 
     /// - Parameter tried: as learned by an earlier process of the same server.
     public init(tried: Set<Int> = []) { self.tried = tried }
@@ -46,7 +47,7 @@ public struct Trials: Sendable {
 
     public mutating func admit(_ subject: Int, now: Instant) -> Admission {
         guard !tried.contains(subject), tried.count < BridgeLimits.triedMax else { return .known }
-        guard current[subject] == nil, isAlone(now) else { return .wait }
+        guard current[subject] == nil, !isHeld, isAlone(now) else { return .wait }
         current[subject] = now
         return .first
     }
@@ -87,6 +88,12 @@ public struct Trials: Sendable {
         now > since.advanced(milliseconds: BridgeLimits.trialMilliseconds)
     }
 
+    /// Whether something else may ask, for which nothing can be tried. The calls that need not wait any longer.
+    public mutating func hold(_ isHeld: Bool, now: Instant) -> [Freed] {
+        self.isHeld = isHeld
+        return isHeld ? [] : release(now)
+    }
+
     /// The call has gone elsewhere.
     public mutating func left(_ call: UInt64) { waiters.removeAll { $0.call == call } }
 
@@ -105,7 +112,7 @@ public struct Trials: Sendable {
             let patience = waiter.since.advanced(milliseconds: BridgeLimits.trialAloneMilliseconds)
             if tried.contains(waiter.subject) {
                 free.append(Freed(waiter.call))
-            } else if current[waiter.subject] == nil, isAlone || now > patience {
+            } else if !isHeld, current[waiter.subject] == nil, isAlone || now > patience {
                 isAlone = false
                 current[waiter.subject] = now
                 free.append(Freed(waiter.call, trial: waiter.subject))

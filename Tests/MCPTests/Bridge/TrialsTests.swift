@@ -92,6 +92,19 @@ import Testing
         #expect(trials.ended(7, now: start).isEmpty)
     }
 
+    @Test func nothingIsTriedWhileSomethingElseMayAsk() {
+        var trials = Trials(tried: [9])
+        #expect(trials.hold(true, now: start).isEmpty)
+        #expect(trials.admit(9, now: start) == .known)
+        #expect(trials.admit(7, now: start) == .wait)
+        for call in 1...2 { trials.wait(UInt64(call), for: 7, now: start) }
+        #expect(trials.expire(now: after(alone + 1)).isEmpty)
+        #expect(trials.hold(false, now: after(alone + 1)) == [.init(1, trial: 7)])
+        // Not for ever.
+        #expect(trials.hold(true, now: after(alone + 1)).isEmpty)
+        #expect(trials.expire(now: after(limit + 1)) == [.init(2)])
+    }
+
     @Test func allAreFreedAtOnce() {
         var trials = Trials()
         _ = trials.admit(7, now: start)

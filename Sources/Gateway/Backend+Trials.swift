@@ -5,7 +5,10 @@ import Wire
 extension Backend {
     /// Whether the call must wait for another one's trial; it is one itself when there is none.
     func awaitsTrial(_ call: Call) -> Bool {
-        guard leases.learns, call.subject != 0, !call.isOnTrial, !askers.contains(call.subject) else {
+        guard leases.learns, call.subject != 0, !call.isOnTrial else { return false }
+        if askers.contains(call.subject) {
+            call.isOnTrial = true
+            trials.begin(call.subject, now: state.loop.now)
             return false
         }
         switch trials.admit(call.subject, now: state.loop.now) {
@@ -21,7 +24,7 @@ extension Backend {
     /// asked.
     func trialAnswered(_ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
         if isError(envelope, line) { return trialLeft(call) }
-        state.shared.noteTried(launchKey, call.subject)
+        if !askers.contains(call.subject) { state.shared.noteTried(launchKey, call.subject) }
         trialEnded(call)
     }
 

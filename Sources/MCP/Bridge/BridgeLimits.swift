@@ -62,8 +62,10 @@ public enum BridgeLimits {
     /// Milliseconds that calls wait until it is known whether what they call asks. Once for each tool: longer, and the
     /// first calls of slow tools that ask nothing are held up.
     public static let trialMilliseconds = 10_000
-    /// Milliseconds that they wait for trials of other things. Most tools that ask do so soon.
+    /// Milliseconds that they wait for the trial of another thing: most that ask do so soon.
     public static let trialAloneMilliseconds = 3_000
+    /// Milliseconds that they wait for trials of others, one after the other.
+    public static let trialPatienceMilliseconds = 6_000
 
     /// Requests of one child of which it is not known whose they are.
     public static let doubtsMax = 64

@@ -32,9 +32,15 @@ public struct Trials: Sendable {
         let since: Instant
     }
 
+    private struct Trial: Sendable {
+        var since: Instant
+        /// Calls of it that have neither asked nor been answered.
+        var calls = 1
+    }
+
     private var tried: Set<Int>
-    /// What is being tried now, and since when.
-    private var current: [Int: Instant] = [:]
+    /// What is being tried now.
+    private var current: [Int: Trial] = [:]
     private var waiters: [Waiter] = []
     private var isHeld = false
 
@@ -48,13 +54,20 @@ public struct Trials: Sendable {
     public mutating func admit(_ subject: Int, now: Instant) -> Admission {
         guard !tried.contains(subject), tried.count < BridgeLimits.triedMax else { return .known }
         guard current[subject] == nil, !isHeld, isAlone(now) else { return .wait }
-        current[subject] = now
+        current[subject] = Trial(since: now)
         return .first
+    }
+
+    /// What is known to ask is called: as good as a trial to whatever else may ask.
+    public mutating func begin(_ subject: Int, now: Instant) {
+        current[subject] = Trial(since: now, calls: (current[subject]?.calls ?? 0) + 1)
     }
 
     /// Nothing that is being tried is likely to ask any more.
     private func isAlone(_ now: Instant) -> Bool {
-        current.values.allSatisfy { now > $0.advanced(milliseconds: BridgeLimits.trialAloneMilliseconds) }
+        current.values.allSatisfy {
+            now > $0.since.advanced(milliseconds: BridgeLimits.trialAloneMilliseconds)
+        }
     }
 
     /// `admit` has said so of this call.
@@ -65,22 +78,29 @@ public struct Trials: Sendable {
     /// It has been answered, or has asked. The calls that need not wait any longer.
     public mutating func ended(_ subject: Int, now: Instant) -> [Freed] {
         tried.insert(subject)
-        current[subject] = nil
+        finish(subject)
         return release(now)
+    }
+
+    private mutating func finish(_ subject: Int) {
+        guard let trial = current[subject] else { return }
+        current[subject] = trial.calls > 1 ? Trial(since: trial.since, calls: trial.calls - 1) : nil
     }
 
     /// It is over, and nothing was learnt.
     public mutating func abandoned(_ subject: Int, now: Instant) -> [Freed] {
-        guard current.removeValue(forKey: subject) != nil else { return [] }
+        finish(subject)
         return release(now)
     }
 
     /// Nobody waits for ever: what takes its time is taken as tried.
     public mutating func expire(now: Instant) -> [Freed] {
         if current.isEmpty, waiters.isEmpty { return [] }
-        for (subject, since) in current where isLate(since, now) { tried.insert(subject) }
+        for (subject, trial) in current where isLate(trial.since, now) {
+            tried.insert(subject)
+            current[subject] = nil
+        }
         for late in waiters where isLate(late.since, now) { tried.insert(late.subject) }
-        current = current.filter { !tried.contains($0.key) }
         return release(now)
     }
 
@@ -109,12 +129,12 @@ public struct Trials: Sendable {
         var isAlone = isAlone(now)
         var (free, bound): ([Freed], [Waiter]) = ([], [])
         for waiter in waiters {
-            let patience = waiter.since.advanced(milliseconds: BridgeLimits.trialAloneMilliseconds)
+            let patience = waiter.since.advanced(milliseconds: BridgeLimits.trialPatienceMilliseconds)
             if tried.contains(waiter.subject) {
                 free.append(Freed(waiter.call))
             } else if !isHeld, current[waiter.subject] == nil, isAlone || now > patience {
                 isAlone = false
-                current[waiter.subject] = now
+                current[waiter.subject] = Trial(since: now)
                 free.append(Freed(waiter.call, trial: waiter.subject))
             } else {
                 bound.append(waiter)

@@ -4,7 +4,9 @@ import Testing
 
 @Suite struct TrialsTests {
     private let start = Instant(nanoseconds: 1_000_000_000)
-    private let (alone, limit) = (BridgeLimits.trialAloneMilliseconds, BridgeLimits.trialMilliseconds)
+    private let alone = BridgeLimits.trialAloneMilliseconds
+    private let patience = BridgeLimits.trialPatienceMilliseconds
+    private let limit = BridgeLimits.trialMilliseconds
 
     private func after(_ milliseconds: Int) -> Instant { start.advanced(milliseconds: milliseconds) }
 
@@ -45,7 +47,6 @@ import Testing
         _ = trials.admit(7, now: start)
         trials.wait(1, for: 7, now: start)
         trials.wait(2, for: 7, now: start)
-        #expect(trials.abandoned(8, now: start).isEmpty)
         #expect(trials.abandoned(7, now: start) == [.init(1, trial: 7)])
         #expect(trials.count == 1)
         #expect(!trials.hasTried(7))
@@ -67,12 +68,21 @@ import Testing
             trials.wait(UInt64(call), for: subject, now: start)
         }
         #expect(trials.expire(now: after(alone)).isEmpty)
-        #expect(trials.expire(now: after(alone + 1)) == [.init(1, trial: 8), .init(3, trial: 9)])
-        #expect(Set(trials.subjects) == [7, 8, 9])
-        #expect(trials.ended(8, now: after(alone + 1)) == [.init(2)])
+        #expect(trials.expire(now: after(alone + 1)) == [.init(1, trial: 8)])
         // Who comes now waits for the youngest.
         #expect(trials.admit(10, now: after(alone + 2)) == .wait)
-        #expect(trials.admit(10, now: after(2 * alone + 2)) == .first)
+        #expect(trials.ended(8, now: after(alone + 2)) == [.init(2), .init(3, trial: 9)])
+        #expect(Set(trials.subjects) == [7, 9])
+    }
+
+    @Test func nobodyWaitsLongForOthersOneAfterTheOther() {
+        var trials = Trials()
+        _ = trials.admit(7, now: start)
+        for subject in 8...10 { trials.wait(UInt64(subject), for: subject, now: start) }
+        #expect(trials.ended(7, now: after(patience)) == [.init(8, trial: 8)])
+        #expect(
+            trials.expire(now: after(patience + 1)) == [.init(9, trial: 9), .init(10, trial: 10)])
+        #expect(Set(trials.subjects) == [8, 9, 10])
     }
 
     @Test func nobodyWaitsThroughTrialAfterTrial() {
@@ -90,6 +100,17 @@ import Testing
         trials.wait(1, for: 7, now: start)
         trials.left(1)
         #expect(trials.ended(7, now: start).isEmpty)
+    }
+
+    @Test func whatIsKnownToAskKeepsOthersWaiting() {
+        var trials = Trials(tried: [7])
+        trials.begin(7, now: start)
+        #expect(trials.admit(8, now: start) == .wait)
+        trials.wait(1, for: 8, now: start)
+        // As long as there is one.
+        trials.begin(7, now: start)
+        #expect(trials.ended(7, now: start).isEmpty)
+        #expect(trials.abandoned(7, now: start) == [.init(1, trial: 8)])
     }
 
     @Test func nothingIsTriedWhileSomethingElseMayAsk() {

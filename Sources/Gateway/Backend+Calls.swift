@@ -7,14 +7,21 @@ import Wire
 final class HeldRequest {
     let bytes: OwnedBytes
     let envelope: Envelope
+    /// What it names is in no list yet: its server is known by the prefix alone.
+    var isUnlisted = false
     /// The server's own name for what is asked; empty when it is the client's.
-    private let original: [UInt8]
-    private let cutBytes: Int
+    private var original: [UInt8] = []
+    private var cutBytes = 0
 
     init(_ request: borrowing NorthRequest, _ route: ListCatalog.Route) {
         bytes = OwnedBytes(copying: request.body)
         envelope = request.envelope
-        switch route.target {
+        direct(to: route.target)
+    }
+
+    /// Under which name its server is asked.
+    func direct(to target: SouthTarget) {
+        switch target {
         case .unchanged: (original, cutBytes) = ([], 0)
         case .renamed(let name): (original, cutBytes) = (Array(name), 0)
         case .withoutPrefix(let count): (original, cutBytes) = ([], count)
@@ -54,7 +61,7 @@ extension Backend {
     func dispatchHeldCalls() {
         let waiting = heldCalls
         heldCalls.removeAll()
-        for id in waiting { dispatch(id) }
+        for id in waiting where isListed(id) { dispatch(id) }
     }
 
     /// Sends a call that waits with its request, unless it has ended meanwhile.
@@ -195,7 +202,7 @@ extension Backend {
         heldCalls.removeAll()
         for id in waiting {
             guard let call = state.calls.remove(id) else { continue }
-            state.reply(call, failure: unavailable(notReady))
+            state.reply(call, failure: notMade(call))
         }
     }
 

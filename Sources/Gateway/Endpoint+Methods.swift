@@ -139,26 +139,14 @@ extension SandboxHome {
         guard let route = catalog.route(kind.method, request.borrowed, request.body, name: name),
             route.server < backends.count
         else {
-            return fail(request, kind.notFound(name, isModern: isModern))
+            return unlisted(request, kind, name, session)
         }
         if isModern, !backends[route.server].mirrors.isEmpty, kind == .call {
             do throws(RPCFailure) { try checkMirrors(request, name, route) } catch {
                 return fail(request, error)
             }
         }
-        let accepts = request.accepts
-        let now = state.loop.now
-        let limit = state.settings.limits.callSeconds
-        var hasExchange = false
-        if case .exchange = request.target { hasExchange = true }
-        let call = Call(
-            kind: kind, isModern: isModern, mayStream: accepts.eventStream && hasExchange,
-            mustStream: !accepts.json && hasExchange, target: request.target, backend: backends[route.server],
-            incarnation: 0, session: session,
-            logLevel: LogLevel(json: request.borrowed.pointee.metaLogLevel.of(request.body)),
-            id: ClientBytes(request.rawID),
-            token: ClientBytes(request.borrowed.pointee.metaProgressToken.of(request.body)),
-            deadline: now.advanced(milliseconds: limit * 1000), lastSent: now, held: nil)
+        let call = call(request, kind, session, backends[route.server])
         if isModern, request.borrowed.pointee.requestState.isPresent {
             switch carried(request, kind, call.backend) {
             case .foreign: break
@@ -171,6 +159,25 @@ extension SandboxHome {
             }
         }
         if let failure = start(call, request, route) { return fail(request, failure.rpc) }
+    }
+
+    /// As it goes into the table, when there is a way to its server.
+    @inline(__always) func call(
+        _ request: NorthRequest, _ kind: Call.Kind, _ session: Session?, _ backend: Backend
+    ) -> Call {
+        let accepts = request.accepts
+        let now = state.loop.now
+        let limit = state.settings.limits.callSeconds
+        var hasExchange = false
+        if case .exchange = request.target { hasExchange = true }
+        return Call(
+            kind: kind, isModern: session == nil, mayStream: accepts.eventStream && hasExchange,
+            mustStream: !accepts.json && hasExchange, target: request.target, backend: backend,
+            incarnation: 0, session: session,
+            logLevel: LogLevel(json: request.borrowed.pointee.metaLogLevel.of(request.body)),
+            id: ClientBytes(request.rawID),
+            token: ClientBytes(request.borrowed.pointee.metaProgressToken.of(request.body)),
+            deadline: now.advanced(milliseconds: limit * 1000), lastSent: now, held: nil)
     }
 
     /// A client of 2026-07-28 repeats some arguments of some tools in headers, by which others may have routed the
@@ -285,7 +292,7 @@ extension Call.Kind {
         }
     }
 
-    fileprivate func notFound(_ name: UnsafeRawBufferPointer, isModern: Bool) -> RPCFailure {
+    func notFound(_ name: UnsafeRawBufferPointer, isModern: Bool) -> RPCFailure {
         switch self {
         case .call, .rest: .unknown("tool", name)
         case .get: .unknown("prompt", name)

@@ -151,6 +151,7 @@ extension SandboxHome {
         let asked = request.envelope.protocolVersion.of(request.body).insideQuotes
         let revision = asked.map { Revision.negotiated(asked: $0) } ?? .newestHandshake
         let capabilities = ClientCapabilities(object: request.envelope.capabilities.of(request.body))
+            .known(in: revision)
         let sealed = id.withRawUTF8 {
             SessionID(
                 revision: revision, capabilities: capabilities,

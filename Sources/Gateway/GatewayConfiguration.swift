@@ -73,7 +73,8 @@ public struct GatewayConfiguration: Sendable {
     public var poller = PollerChoice.auto
     public var stateDirectory = "/var/lib/mcp-gateway"
     public var isolation = IsolationChoice.auto
-    public var network = NetworkPolicy(.host)
+    /// Nil: `proxy` where sandboxes can have networks of their own, `host` elsewhere.
+    public var network: NetworkPolicy?
     public var apiKeys: [APIKey] = []
     public var certificates: [Certificate] = []
     /// Web origins that browsers may call from, besides this machine's; `*` is any.

@@ -26,7 +26,7 @@ struct LaunchContext: Sendable {
     }
 
     /// In both spellings, as programs read the one or the other; Node reads them when it is told to.
-    private static let proxy: [(String, String)] = {
+    static let proxy: [(String, String)] = {
         let url = "http://127.0.0.1:\(Limits.insideProxyPort)"
         let direct = "localhost,127.0.0.0/8,127.0.0.1,::1"
         return [("HTTP_PROXY", url), ("HTTPS_PROXY", url), ("NO_PROXY", direct)].flatMap { name, value in
@@ -41,7 +41,8 @@ public enum Launch {
         var workshop = WorkshopConfiguration(
             stateDirectory: configuration.stateDirectory, isolation: configuration.isolation)
         workshop.hiddenPaths = configuration.hiddenPaths
-        workshop.network = configuration.network
+        workshop.network = configuration.network ?? NetworkPolicy(.proxy)
+        workshop.mayFallBackToHost = configuration.network == nil
         workshop.resources = configuration.resources.standard
         if configuration.limits.serverStarts > 0 {
             workshop.startsAtATime = configuration.limits.serverStarts

@@ -47,6 +47,8 @@ public enum Limits {
     public static let heldCallsPerServer = 128
     /// Seconds such a call waits before it is told what state the server is in.
     public static let heldCallSeconds = 20
+    /// Servers that are named to a client whose tool may be of one that is not there: a message is read by people.
+    public static let absentServersTold = 3
     /// Seconds a call may take without an answer or progress.
     public static let callSeconds = 300
     /// Seconds of silence after which an uncommitted answer becomes an event stream with comments, so that

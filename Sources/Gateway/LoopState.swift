@@ -19,6 +19,8 @@ final class LoopState: TimerTarget {
     private(set) var date = DateText()
     private(set) var isDraining = false
     private var listeners: [Listener] = []
+    /// On one loop, where it is needed.
+    var installs: SandboxEgress?
     /// Collects the body of an answer that leaves by another loop.
     private var carriage: Outbox
 
@@ -216,6 +218,7 @@ final class LoopState: TimerTarget {
         for connection in connections { connection.tick(now) }
         tickCalls(now)
         for home in homes.values { home.tick(now) }
+        installs?.tick(now)
     }
 
     /// This loop's numbers of this moment, for `/metrics`.
@@ -249,6 +252,8 @@ final class LoopState: TimerTarget {
 
     /// Stops every server of this loop.
     func closeHomes() {
+        installs?.close()
+        installs = nil
         for home in homes.values {
             let (shared, index, key, id) = (shared, loop.index, home.key, home.id)
             home.close {

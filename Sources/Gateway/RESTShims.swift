@@ -42,23 +42,31 @@ extension SandboxHome {
         let name = range.of(body)
         guard let route = catalog.route(.toolsCall, envelope, body, name: name), route.server < backends.count
         else {
-            let text = String(decoding: name.prefix(200), as: UTF8.self)
-            return refuseREST(
-                inbound, .notFound, "This sandbox has no tool \(text); list_tools names those it has.")
+            let failure = unlisted(inbound, envelope, body, name)
+            if failure != nil { state.counters.refused &+= 1 }
+            return refuse(failure, inbound)
         }
-        let now = state.loop.now
-        let call = Call(
-            kind: .rest, isModern: false, mayStream: false, mustStream: false,
-            target: .exchange(inbound.exchange), backend: backends[route.server],
-            incarnation: 0, session: nil, logLevel: nil, id: ClientBytes(),
-            token: ClientBytes(),
-            deadline: now.advanced(milliseconds: state.settings.limits.callSeconds * 1000), lastSent: now,
-            held: nil)
+        let call = restCall(inbound, backends[route.server])
         let failure = withUnsafePointer(to: envelope) {
             start(
                 call,
                 NorthRequest(inbound, $0, body: body, id: nil, target: .exchange(inbound.exchange)), route)
         }
+        refuse(failure, inbound)
+    }
+
+    func restCall(_ inbound: Inbound, _ backend: Backend) -> Call {
+        let now = state.loop.now
+        return Call(
+            kind: .rest, isModern: false, mayStream: false, mustStream: false,
+            target: .exchange(inbound.exchange), backend: backend, incarnation: 0, session: nil,
+            logLevel: nil, id: ClientBytes(), token: ClientBytes(),
+            deadline: now.advanced(milliseconds: state.settings.limits.callSeconds * 1000), lastSent: now,
+            held: nil)
+    }
+
+    /// Nil: the call is on its way.
+    private func refuse(_ failure: CallFailure?, _ inbound: Inbound) {
         if let failure {
             var head = AnswerHead(status: failure.rest.status, contentType: AnswerHead.json)
             if failure.rest == .rateLimit || failure.rest == .serverUnavailable {

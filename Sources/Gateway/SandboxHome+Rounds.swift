@@ -129,7 +129,7 @@ extension SandboxHome {
             let (index, process) = (Int(name >> 32), UInt32(truncatingIfNeeded: name))
             guard let link = link(index, process) else { return }
             link.answer(CallID(value: call)) {
-                Pushes.writeAnswer(body, envelope, to: id, into: &$0)
+                Pushes.writeAnswer(body, envelope, to: open.ask, id, into: &$0)
                 $0.bytes.removeLast()
             }
             impatience(with: CallID(value: call))

@@ -21,7 +21,7 @@ extension ServerLink {
             return
         }
         let id = envelope.id.of(line)
-        guard let ask = Ask(envelope, line) else {
+        guard let ask = Ask(envelope, line, by: profile?.revision ?? .newestHandshake) else {
             return tell {
                 SouthLine.answer(MethodName(envelope, in: line), id: id, into: &$0)
                 $0.bytes.removeLast()
@@ -123,13 +123,19 @@ extension ServerLink {
         guard session.capabilities.isSuperset(of: ask.needs) else {
             return answer(callID) { ask.refusal(declared: session.capabilities).write(id: id, into: &$0) }
         }
+        let worded: Ask
+        do throws(RPCFailure) {
+            worded = try ask.worded(for: session.revision)
+        } catch {
+            return answer(callID) { error.write(id: id, into: &$0) }
+        }
         let owner = Pushes.Owner.child(name, id: Array(id), call: callID.value)
         guard let pushed = session.pushes.add(ask, for: owner) else {
             let failure = RPCFailure.serverFailed("too many requests to the client are open")
             return answer(callID) { failure.write(id: id, into: &$0) }
         }
         let isSent = state.say(callID) {
-            ask.writeRequest(
+            worded.writeRequest(
                 id: pushed, revision: session.revision, elicitationID: Identifiers.uuid(),
                 task: call.task?.exposed ?? [], into: &$0)
         }

@@ -45,6 +45,18 @@ public struct ClientCapabilities: OptionSet, Sendable, Hashable {
         self = found
     }
 
+    /// What of it `revision` knows. A word of a later one declares nothing: its client could not be asked in the form
+    /// of its own.
+    public func known(in revision: Revision) -> ClientCapabilities {
+        if revision >= .v2025_11_25 { return self }
+        var known = subtracting([.samplingTools, .elicitationForm, .elicitationURL, .tasks])
+        if revision == .v2025_06_18, !isDisjoint(with: [.elicitationForm, .elicitationURL]) {
+            // That has forms only, whatever else is declared.
+            known.insert(.elicitationForm)
+        }
+        return known
+    }
+
     /// Whether a request of 2026-07-28 declares that its client follows tasks; `object` is its
     /// `clientCapabilities`.
     public static func followsTasks(object: UnsafeRawBufferPointer) -> Bool {

@@ -60,9 +60,12 @@ public enum ExposedName {
     /// `<server>_<name>` in legal characters; a name that begins so already stays as it is.
     static func prefixed(_ name: [UInt8], server: [UInt8]) -> [UInt8] {
         let plain = legal(name)
-        let prefix = legal(server) + [UInt8(ascii: "_")]
+        let prefix = prefix(of: server)
         return plain.starts(with: prefix) ? plain : prefix + plain
     }
+
+    /// With what the names of a server's tools and prompts begin, where they have a prefix.
+    public static func prefix(of server: [UInt8]) -> [UInt8] { legal(server) + [UInt8(ascii: "_")] }
 
     /// `[A-Za-z0-9_.-]`, the alphabet of tool names: every other character becomes one `_`.
     static func legal(_ name: [UInt8]) -> [UInt8] {

@@ -9,6 +9,11 @@ extension ListCatalog {
         /// What `RequestRewriter` is to put in place of the client's name. May point into the catalog: whoever
         /// uses it holds the catalog in a property or with `withExtendedLifetime` meanwhile.
         public var target: SouthTarget
+
+        public init(server: Int, target: SouthTarget) {
+            self.server = server
+            self.target = target
+        }
     }
 
     /// The route of a tool, by its exposed name (decoded).

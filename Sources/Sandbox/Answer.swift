@@ -1,6 +1,6 @@
 import Glibc
 
-/// One value that one thread gives and another waits for.
+/// One value that one thread gives and others wait for.
 ///
 /// `@unchecked Sendable`: `value` is only touched under `mutex`.
 final class Answer<Value: Sendable>: @unchecked Sendable {
@@ -23,7 +23,7 @@ final class Answer<Value: Sendable>: @unchecked Sendable {
     func give(_ value: Value) {
         pthread_mutex_lock(mutex)
         self.value = value
-        pthread_cond_signal(given)
+        pthread_cond_broadcast(given)
         pthread_mutex_unlock(mutex)
     }
 

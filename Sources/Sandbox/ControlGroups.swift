@@ -135,7 +135,7 @@ final class ControlGroups: Sendable {
     /// Has those that use much CPU time leave it to those that use little, whose calls would wait for milliseconds
     /// otherwise; a sandbox that uses less again is as all others. To be done every `SandboxLimits.yieldMilliseconds`.
     func shareCPU(_ now: Instant) {
-        guard let measured = hierarchies.first(where: \.measuresCPU),
+        guard yielders.withLock({ !$0.isEmpty }), let measured = hierarchies.first(where: \.measuresCPU),
             let shared = hierarchies.first(where: { $0.controllers.contains(.cpu) }),
             let total = measured.usage()
         else { return }

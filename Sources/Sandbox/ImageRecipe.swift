@@ -41,7 +41,7 @@ struct ImageRecipe: PackageRecipe {
         let outcome = try engine.ask(
             ["pull", name], site.store.starter, seconds: SandboxLimits.installSeconds, progress: site.progress
         )
-        guard !outcome.status.isSuccess || outcome.tookTooLong else { return }
+        guard !outcome.isGood else { return }
         throw LaunchFailure(
             message:
                 "\(title) could not be pulled: \(engine.kind.rawValue): \(outcome.explanation)\nCheck its name, "

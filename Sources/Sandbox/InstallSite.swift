@@ -42,15 +42,31 @@ struct InstallSite: Sendable {
             guard let source = try? Files.realPath(path) else { continue }
             jail.shares.append(HostPaths.Share(named: path, source: source, isWritable: false))
         }
-        let variables =
-            [("PATH", Executable.systemPath), ("HOME", "/tmp"), ("LANG", "C.UTF-8")]
-            + InstallEnvironment.variables + environment
-        let plan = StartPlan(
-            command: command, environment: variables, jail: jail, directory: directory ?? self.directory,
+        var plan = StartPlan(
+            command: command, environment: [], jail: jail, directory: directory ?? self.directory,
             user: store.installer, mark: "install")
+        var own: [(String, String)] = []
+        if reach == .package, let network = store.network {
+            let way = try network.wait()
+            own = way.variables
+            plan.network = way.descriptor
+            plan.jail.hasOwnNetwork = true
+            plan.jail.hostsFile = way.hosts
+        }
+        plan.environment =
+            [("PATH", Executable.systemPath), ("HOME", "/tmp"), ("LANG", "C.UTF-8")]
+            + InstallEnvironment.variables + own + environment
+        plan.limits = store.rlimits
+        var run = ToolRun(name: name, plan: plan, seconds: seconds)
+        if reach == .package {
+            let package = self.directory
+            run.excess = { PackageSize(of: package).excess }
+        }
         do {
-            return try ToolRun(name: name, plan: plan, seconds: seconds).perform(store.starter)
+            run.plan.group = try store.groups?.make(sandbox: InstallNetwork.name, store.resources)
+            return try run.perform(store.starter)
         } catch {
+            run.plan.group?.remove()
             throw LaunchFailure(message: "\(name) could not be run: \(error).")
         }
     }
@@ -85,6 +101,11 @@ enum InstallEnvironment {
         ("PIP_TRUSTED_HOST", "UV_INSECURE_HOST"), ("PIP_CERT", "SSL_CERT_FILE"),
         ("PIP_DEFAULT_TIMEOUT", "UV_HTTP_TIMEOUT"),
     ]
+
+    /// The operator's own way out, which is kept.
+    static var namesProxy: Bool {
+        variables.contains { $0.0.lowercased().hasSuffix("_proxy") && $0.0.lowercased() != "no_proxy" }
+    }
 
     static var variables: [(String, String)] {
         var found = names.compactMap { name in Executable.variable(name).map { (name, $0) } }

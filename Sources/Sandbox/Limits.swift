@@ -20,6 +20,11 @@ public enum SandboxLimits {
     static let quotedLines = 8
     /// Bytes of an environment and argument list together; the kernel's own limit is about 2 MiB.
     static let launchBytes = 1 << 20
+    /// Bytes and files of an installed package whose code runs meanwhile, and milliseconds between two looks: the
+    /// largest of the catalog take a tenth.
+    static let packageBytes: UInt64 = 8 << 30
+    static let packageFiles = 500_000
+    static let packageLookMilliseconds = 2_000
     /// Bytes of a small text file that is read whole: an entry-points file, a `/proc` file.
     static let smallFileBytes = 1 << 20
 

@@ -38,7 +38,7 @@ struct NodeRecipe: PackageRecipe {
                 "--loglevel=error", "--prefix", site.directory, specification,
             ],
             reach: .shelf, environment: [("npm_config_cache", site.cache)], reads: file.map { [$0] } ?? [])
-        guard outcome.status.isSuccess, !outcome.tookTooLong else {
+        guard outcome.isGood else {
             throw LaunchFailure(
                 message:
                     "\(title) could not be installed from npm: \(outcome.explanation)\nCheck that the registry can "

@@ -19,14 +19,42 @@ final class PackageStore: Sendable {
     let starter: Starter
     /// The host user that installs, when the gateway is root.
     let installer: UInt32?
+    /// Nil where installations can be held by rlimits alone.
+    let groups: ControlGroups?
+    /// What one installation may use: as much as a sandbox.
+    let resources: ResourceLimits
+    /// Of code that runs while a package is installed; nil is the host's.
+    let network: InstallNetwork?
     let engines = EngineFinder()
     private let shelf = Mutex(Shelf())
     private let installs = JobQueue(name: "install", threads: SandboxLimits.installThreads)
 
-    init(state: StateDirectory, starter: Starter, installer: UInt32?) {
+    init(
+        state: StateDirectory, starter: Starter, installer: UInt32?, groups: ControlGroups? = nil,
+        resources: ResourceLimits = ResourceLimits(), network: InstallNetwork? = nil
+    ) {
         self.state = state
         self.starter = starter
         self.installer = installer
+        self.groups = groups
+        self.network = network
+        var resources = resources
+        resources[.serverMemory] = resources[.sandboxMemory]
+        resources[.serverProcesses] = resources[.sandboxProcesses]
+        resources[.serverCPUs] = resources[.sandboxCPUs]
+        self.resources = resources
+    }
+
+    /// Of its processes, beside what groups hold.
+    var rlimits: [(resource: Int32, value: UInt64)] {
+        var limits: [(resource: Int32, value: UInt64)] = [
+            (Int32(RLIMIT_NOFILE.rawValue), resources[.serverOpenFiles]), (Int32(RLIMIT_CORE.rawValue), 0),
+            (Int32(RLIMIT_FSIZE.rawValue), resources[.serverFileSize]),
+        ]
+        if installer != nil, groups?.controllers.contains(.pids) != true {
+            limits.append((Int32(__RLIMIT_NPROC.rawValue), resources[.sandboxProcesses]))
+        }
+        return limits
     }
 
     /// Calls `completion` when the program is there: at once, on this thread, when it is already.

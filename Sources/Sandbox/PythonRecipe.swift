@@ -47,13 +47,13 @@ struct PythonRecipe: PackageRecipe {
         let fromWheels = try site.run(
             install + ["--only-binary", ":all:", requirement], reach: .shelf,
             environment: UV.variables(site.cache), reads: reads)
-        if !fromWheels.status.isSuccess {
+        if !fromWheels.isGood {
             site.progress("\(title) has no wheel for everything; building")
             let cache = "\(site.directory)/cache"
             let built = try site.run(
                 install + [requirement], reach: .package, environment: UV.variables(cache), reads: reads)
             // The first answer is the better one where a build could not have helped.
-            try check(built, instead: built.tookTooLong ? built : fromWheels)
+            try check(built, instead: built.wasStopped ? built : fromWheels)
             try? Files.removeTree(cache)
         }
         let programs = ConsoleScripts.find(environment: environment, package: program.package)
@@ -70,7 +70,7 @@ struct PythonRecipe: PackageRecipe {
     }
 
     private func check(_ outcome: ToolRun.Outcome, instead: ToolRun.Outcome? = nil) throws(LaunchFailure) {
-        guard !outcome.status.isSuccess || outcome.tookTooLong else { return }
+        guard !outcome.isGood else { return }
         let told = instead ?? outcome
         throw LaunchFailure(
             message:

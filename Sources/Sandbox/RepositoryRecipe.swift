@@ -13,7 +13,13 @@ struct RepositoryRecipe: PackageRecipe {
         DirectoryName.make([program.owner, program.name] + (program.installCommand.map { ["|"] + $0 } ?? []))
     }
 
-    private static let base = "https://github.com"
+    /// GitHub, or the operator's mirror of it.
+    static let baseVariable = "MCP_GATEWAY_GITHUB_URL"
+    private static var base: String {
+        var base = Executable.variable(baseVariable) ?? "https://github.com"
+        while base.hasSuffix("/") { base.removeLast() }
+        return base
+    }
 
     func package(_ directory: String, programs: [String]) -> InstalledPackage {
         InstalledPackage(
@@ -46,7 +52,7 @@ struct RepositoryRecipe: PackageRecipe {
     }
 
     private func check(_ outcome: ToolRun.Outcome, _ step: String) throws(LaunchFailure) {
-        guard !outcome.status.isSuccess || outcome.tookTooLong else { return }
+        guard !outcome.isGood else { return }
         throw LaunchFailure(message: "\(title) could not be installed, \(step): \(outcome.explanation)")
     }
 

@@ -30,6 +30,8 @@ struct StateDirectory: Sendable {
     }
 
     func sandbox(_ id: String) -> String { "\(sandboxes)/\(id)" }
+    /// The `/etc/hosts` of code that runs while a package is installed, where it has a network of its own.
+    var installHosts: String { "\(jail)/hosts.install" }
     /// The `/etc/hosts` of a sandbox with a network of its own.
     func hosts(_ id: String) -> String { "\(sandbox(id))/hosts" }
     func disk(_ id: String) -> String { "\(sandbox(id))/disk" }

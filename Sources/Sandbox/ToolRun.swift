@@ -9,6 +9,12 @@ struct ToolRun: Sendable {
         /// The end of what it wrote to both outputs.
         var output: String
         var tookTooLong = false
+        /// Why it was ended before its time; nil when it was not.
+        var excess: String?
+
+        /// By a limit, whatever it would have come to else.
+        var wasStopped: Bool { tookTooLong || excess != nil || status.limit != nil }
+        var isGood: Bool { status.isSuccess && !tookTooLong && excess == nil }
 
         var lines: [String] {
             output.split(whereSeparator: \.isNewline).map { String($0) }.filter {
@@ -18,7 +24,7 @@ struct ToolRun: Sendable {
 
         /// For a failure's message: how it ended and its last words.
         var explanation: String {
-            let how = tookTooLong ? "took too long" : status.description
+            let how = excess ?? (tookTooLong ? "took too long" : status.description)
             let words = lines.suffix(SandboxLimits.quotedLines).joined(separator: "\n")
             return words.isEmpty ? how : "\(how)\n\(words)"
         }
@@ -30,6 +36,8 @@ struct ToolRun: Sendable {
     var seconds: Int
     /// Gets what it writes as it comes, the last line of each piece.
     var progress: (@Sendable (String) -> Void)?
+    /// Looked at while it runs: why it must end, nil when it need not.
+    var excess: (@Sendable () -> String?)?
 
     /// Starts it, waits for its end, and kills it with all it has started when the time is over.
     func perform(_ starter: Starter) throws(Errno) -> Outcome {
@@ -39,10 +47,23 @@ struct ToolRun: Sendable {
         let deadline = Instant.now().advanced(milliseconds: seconds * 1000)
         var outputs = [child.stdout, child.stderr]
         var tookTooLong = false
+        var tooMuch: String?
+        var look = Instant.now().advanced(milliseconds: SandboxLimits.packageLookMilliseconds)
         while outputs.contains(where: { $0 >= 0 }) {
-            let left = deadline.milliseconds(since: Instant.now())
-            let ready = left > 0 ? ce_wait_readable(outputs[0], outputs[1], Int32(clamping: left)) : 0
-            if ready <= 0 {
+            let now = Instant.now()
+            if let excess, now >= look {
+                tooMuch = excess()
+                if tooMuch != nil { break }
+                look = Instant.now().advanced(milliseconds: SandboxLimits.packageLookMilliseconds)
+            }
+            let left = deadline.milliseconds(since: now)
+            if left <= 0 {
+                tookTooLong = true
+                break
+            }
+            let pause = excess == nil ? left : min(left, max(look.milliseconds(since: now), 1))
+            let ready = ce_wait_readable(outputs[0], outputs[1], Int32(clamping: pause))
+            if ready < 0 {
                 tookTooLong = true
                 break
             }
@@ -51,7 +72,7 @@ struct ToolRun: Sendable {
                 if let progress, let line = tail.lastLine { progress(line) }
             }
         }
-        if tookTooLong { child.kill() }
+        if tookTooLong || tooMuch != nil { child.kill() }
         // A tool may close its outputs before it ends, or leave somebody behind: the tree is given its time too.
         let left = max(deadline.milliseconds(since: Instant.now()), 1000)
         if ce_wait_readable(child.pidfd, -1, Int32(clamping: left)) == 0 { child.kill() }
@@ -59,7 +80,8 @@ struct ToolRun: Sendable {
         let status = child.reap() ?? ChildExitStatus(code: 0, signal: SIGKILL)
         for descriptor in [child.stdout, child.stderr, child.pidfd] { ce_close(descriptor) }
         return Outcome(
-            status: status, output: String(decoding: tail.bytes, as: UTF8.self), tookTooLong: tookTooLong)
+            status: status, output: String(decoding: tail.bytes, as: UTF8.self), tookTooLong: tookTooLong,
+            excess: tooMuch ?? excess?())
     }
 }
 

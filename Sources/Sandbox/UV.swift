@@ -66,7 +66,7 @@ enum UV {
         ]
         for step in steps {
             let outcome = try run(step, site)
-            guard outcome.status.isSuccess, !outcome.tookTooLong else {
+            guard outcome.isGood else {
                 try? Files.removeTree(home)
                 throw LaunchFailure(
                     message:

@@ -22,7 +22,7 @@ public final class Workshop: Sendable {
     let workspaces = Workspaces()
     /// Processes of an earlier gateway that were found at the start.
     private let leftovers: Int
-    private let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
+    let launches = JobQueue(name: "launch", threads: SandboxLimits.launchThreads)
     private let starts: StartGate
     private let counts = JobQueue(name: "counts", threads: 1)
     /// Numbers containers.
@@ -32,6 +32,8 @@ public final class Workshop: Sendable {
 
     /// Makes the directories, finds out whether jails work here, and sweeps what an earlier gateway left.
     public init(_ configuration: WorkshopConfiguration) throws(WorkshopFailure) {
+        var configuration = configuration
+        networks = try Self.makeNetworks(&configuration)
         self.configuration = configuration
         starts = StartGate(limit: configuration.startsAtATime)
         do {
@@ -52,8 +54,12 @@ public final class Workshop: Sendable {
         paths = HostPaths(hiding: configuration.hiddenPaths + [state.path])
         starter = try Starter.choosing(configuration, state: state, users: users)
         isolation = starter.isolation
-        networks = try Self.makeNetworks(configuration)
-        packages = PackageStore(state: state, starter: starter, installer: users?.installer)
+        let isGuarded =
+            networks != nil && configuration.ownsSandboxes && configuration.network.maximum != .host
+        packages = PackageStore(
+            state: state, starter: starter, installer: users?.installer,
+            groups: configuration.ownsSandboxes ? groups : nil,
+            resources: configuration.resources, network: isGuarded ? InstallNetwork() : nil)
         if configuration.ownsSandboxes {
             // Before what stands around them is killed: an engine tidies up best what still runs.
             ContainerEngine.sweep(state, starter)
@@ -65,21 +71,31 @@ public final class Workshop: Sendable {
         }
     }
 
-    private static func makeNetworks(_ configuration: WorkshopConfiguration) throws(WorkshopFailure)
+    private static func makeNetworks(_ configuration: inout WorkshopConfiguration) throws(WorkshopFailure)
         -> SandboxNetworks?
     {
         guard configuration.network.standard != .host else {
             return configuration.isolation == .none ? nil : try? SandboxNetworks()
         }
-        guard configuration.isolation != .none else {
-            throw WorkshopFailure(message: "Networks of sandboxes need --isolation bubblewrap.")
+        var obstacle = "they need jails (--isolation bubblewrap), which isolation: none does without"
+        if configuration.isolation != .none {
+            do { return try SandboxNetworks() } catch {
+                obstacle = "they need root, or CAP_SYS_ADMIN: \(error)"
+            }
         }
-        do { return try SandboxNetworks() } catch {
+        guard configuration.mayFallBackToHost else {
             throw WorkshopFailure(
                 message:
-                    "Networks of sandboxes do not work here: \(error). They need root, or CAP_SYS_ADMIN; "
-                    + "network: host starts without them, with all that this host reaches.")
+                    "Networks of sandboxes do not work here: \(obstacle). network: host starts without them, with "
+                    + "all that this host reaches.")
         }
+        configuration.network = NetworkPolicy(.host)
+        if configuration.ownsSandboxes {
+            Log.warning(
+                "sandboxes reach all that this host reaches, its loopback included: they can have no networks of "
+                    + "their own", ["reason": obstacle])
+        }
+        return nil
     }
 
     /// What servers reach; anything but `host` is a network of their sandbox's own, in which the gateway can listen.

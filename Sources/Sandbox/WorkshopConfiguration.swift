@@ -24,6 +24,8 @@ public struct WorkshopConfiguration: Sendable {
     /// Anything but `host` needs root and jails: a start without them fails where it is the standard or the most, a
     /// sandbox that asks for it else.
     public var network = NetworkPolicy(.host)
+    /// Where networks do not work, sandboxes get the host's, with a warning: nobody has said what they are to have.
+    public var mayFallBackToHost = false
     /// False for a command that installs packages beside a running gateway: running sandboxes are not its own.
     public var ownsSandboxes = true
     /// Files and directories that no sandbox may be shown, such as the keys and the configuration. The state

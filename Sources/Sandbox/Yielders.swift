@@ -14,6 +14,7 @@ struct Yielders: Sendable {
     private var lookedAt: Instant?
     private var judgedAt: Instant?
 
+    var isEmpty: Bool { seen.isEmpty }
     var yielding: Int { seen.values.count(where: \.yields) }
 
     mutating func add(_ sandbox: String) { if seen[sandbox] == nil { seen[sandbox] = Seen() } }

@@ -412,6 +412,7 @@ for _ in range(300):
 
 def test_a_sandbox_leaves_no_connection_behind(own_gateway, echo):
     gateway = own_gateway(config=listed("127.0.0.1"))
+    gateway.create({"py": program()}).kill()  # what is opened once and kept is open now
     before = len(gateway.descriptors())
     for _ in range(5):
         with gateway.create({"py": program(ECHO=f"127.0.0.1:{echo.port}", MORE="tcp://example.com:1")}) as sandbox:

@@ -22,8 +22,10 @@ def report(sandbox):
 
 
 @needs_root
-def test_its_own_endpoint_and_nothing_else(own_gateway):
-    gateway = own_gateway(config="network: none\n")
+@pytest.mark.parametrize("network", ["none", None])
+def test_its_own_endpoint_and_nothing_else(own_gateway, network):
+    """Of this machine, that is; also where nobody has said anything."""
+    gateway = own_gateway(network=network)
     with gateway.create({"fix": looking_around(gateway)}) as sandbox:
         seen = report(sandbox)
         assert seen["url"] == "http://localhost:50005/mcp"
@@ -34,6 +36,26 @@ def test_its_own_endpoint_and_nothing_else(own_gateway):
         descriptors = len(gateway.descriptors())
     assert len(gateway.descriptors()) < descriptors
     assert gateway.stop() == 0
+
+
+@needs_root
+def test_without_a_word_of_the_operator_the_web_is_reached_by_a_proxy(own_gateway):
+    gateway = own_gateway(network=None)
+    with gateway.create({"py": program()}) as sandbox:
+        assert sandbox.detail()["mcp"]["network"] == "proxy"
+        assert dials(sandbox, 50006) == "there"
+        code = "import os\nresult = os.environ['HTTPS_PROXY']"
+        assert json.loads(sandbox.text("py_python", {"code": code})) == "http://127.0.0.1:50006"
+    words = '$gateway.network: "host" is more than this gateway\'s operator allows, which is "proxy"'
+    assert words in told(gateway, {"$gateway": {"network": "host"}})
+
+
+def test_where_there_can_be_no_networks_the_operator_is_told(own_gateway):
+    gateway = own_gateway(network=None, isolation="none", config="allow-custom-servers: true\n")
+    with gateway.create({"py": program()}) as sandbox:
+        assert sandbox.detail()["mcp"]["network"] == "host"
+    assert "sandboxes reach all that this host reaches" in gateway.log
+    assert "which isolation: none does without" in gateway.log
 
 
 def test_the_host_network_has_the_public_url(gateway):

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from support.gateway import FIXTURE, PYTHON, Sandbox, fixture, new_mark
+from support.mcp import RPCError, text_of
 from support.waiting import wait_until
 
 GATED = FIXTURE.parent / "gated.py"
@@ -120,3 +121,75 @@ def test_one_that_waits_for_its_turn_can_be_ended(own_gateway, gate):
     second.thread.join(30)
     assert second.reply.status == 409 and "was ended before its servers were ready" in second.reply.json["message"]
     assert gateway.stop() == 0
+
+
+def background(work, *arguments):
+    """Runs it on a thread; what is returned waits for its end, and gives what it returned or raised."""
+    outcome = []
+
+    def run():
+        try:
+            outcome.append(work(*arguments))
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def end():
+        thread.join(60)
+        return outcome[0]
+
+    return end
+
+
+@pytest.fixture
+def late(gateway, gate):
+    """A sandbox to which a server is added that waits at its gate."""
+    first = {"fast": fixture(new_mark())}
+    with gateway.create(first) as sandbox:
+        change = {"mcp": first | {"slow": gate.server()}}
+        end = background(sandbox.control.request, "PUT", sandbox.path + "/mcp", change["mcp"])
+
+        def waits():
+            found = [one for one in sandbox.detail()["mcp"]["servers"] if one["name"] == "slow"]
+            return found and any("at the gate" in line for line in found[0].get("stderrTail", []))
+
+        wait_until(waits, 20, "it is at the gate")
+        yield sandbox
+        gate.open()
+        assert end().status == 200
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_call_waits_for_the_first_start_of_its_server(late, gate, era):
+    with getattr(late, era)() as one, getattr(late, era)() as two, getattr(late, era)() as three:
+        called = background(one.text, "slow_whoami")
+        asked = background(two.ask, "prompts/get", {"name": "slow_link"})
+        unknown = background(three.call, "slow_nothing")
+        plain = background(late.call, "slow_whoami")
+        absent = background(late.call, "slow_nothing")
+        # What is of no such server does not wait.
+        with getattr(late, era)() as other, pytest.raises(RPCError) as error:
+            other.call("fast_nothing")
+        assert error.value.data is None
+        gate.open()
+        mark = called()
+        assert mark.startswith("mark-") and text_of(plain().json) == mark
+        assert asked()["messages"]
+        error = unknown()
+        assert (error.code, error.message, error.data) == (-32602, 'unknown tool: "slow_nothing"', None)
+        assert absent().status == 404 and absent().json["error"]["code"] == "NOT_FOUND"
+
+
+def test_a_call_that_waits_is_told_when_its_server_does_not_start(gateway):
+    """It waits while the server is started again and again, and no longer."""
+    first = {"fast": fixture(new_mark())}
+    with gateway.create(first) as sandbox, sandbox.legacy() as client:
+        end = background(sandbox.control.request, "PUT", sandbox.path + "/mcp", first | {"slow": fixture("never", "--die", 3)})
+        wait_until(lambda: any(one["name"] == "slow" for one in sandbox.detail()["mcp"]["servers"]), 10, "it is there")
+        with pytest.raises(RPCError) as error:
+            client.call("slow_nothing")
+        assert error.value.code == -32602 and error.value.data["server"] == "slow"
+        assert "The server slow is not available: crash_loop: " in error.value.message
+        assert end().status == 200

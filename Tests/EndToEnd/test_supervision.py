@@ -129,6 +129,59 @@ def test_crash_loop_tells_code_and_last_words(gateway):
             assert list(client.tools()) == ["e_echo"]
 
 
+NEVER_STARTED = {"crash_loop": fixture("never", "--die", 3), "failed": {"command": ["no-such-program-anywhere"]}}
+
+
+@pytest.fixture(scope="module", params=NEVER_STARTED)
+def half(request, gateway):
+    """A sandbox with a server that has never started, and one that has."""
+    with gateway.create({"dead": NEVER_STARTED[request.param], "fix": fixture(new_mark())}) as sandbox:
+        sandbox.dead = sandbox.wait_state("dead", request.param, 15)
+        yield sandbox
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_tool_of_a_server_that_never_started_is_not_just_unknown(half, era):
+    with getattr(half, era)() as client:
+        for method, what in (("tools/call", "tool"), ("prompts/get", "prompt")):
+            with pytest.raises(RPCError) as error:
+                client.ask(method, {"name": "dead_any", "arguments": {}})
+            assert error.value.code == -32602
+            assert error.value.message.startswith(f'unknown {what}: "dead_any". The server dead is not available: ')
+            assert half.dead["state"] in error.value.message and half.dead["lastError"] in error.value.message
+            assert (error.value.data["server"], error.value.data["state"]) == ("dead", half.dead["state"])
+            assert error.value.data["lastError"] == half.dead["lastError"]
+            with pytest.raises(RPCError) as error:
+                client.ask(method, {"name": "fix_any", "arguments": {}})
+            assert (error.value.message, error.value.data) == (f'unknown {what}: "fix_any"', None)
+        with pytest.raises(RPCError) as error:
+            client.ask("resources/read", {"uri": "dead_any"})
+        assert "dead" not in error.value.message
+
+
+def test_plain_http_says_so_too(half):
+    reply = half.call("dead_any")
+    assert reply.status == 404 and reply.json["error"]["code"] == "NOT_FOUND"
+    assert f"The server dead is not available: {half.dead['state']}" in reply.json["error"]["message"]
+    assert reply.json["error"]["details"]["server"] == "dead"
+    reply = half.call("fix_any")
+    assert reply.status == 404 and "not available" not in reply.json["error"]["message"]
+
+
+@pytest.mark.parametrize("prefix", ["none", "on-collision"])
+def test_without_prefixes_a_tool_may_be_of_any_server_that_never_started(gateway, prefix):
+    mcp = {"fix": fixture(new_mark()), "one": NEVER_STARTED["failed"], "two": NEVER_STARTED["failed"]}
+    with gateway.create(mcp | {"$gateway": {"prefix": prefix}}) as sandbox, sandbox.legacy() as client:
+        for name in ("one", "two"):
+            sandbox.wait_state(name, "failed", 15)
+        with pytest.raises(RPCError) as error:
+            client.call("any")
+        assert error.value.code == -32602
+        for name in ("one", "two"):
+            assert f"The server {name} is not available: failed: " in error.value.message
+        assert error.value.data["server"] == "one"
+
+
 def test_a_crash_loop_backs_off(gateway):
     with gateway.create({"dead": fixture(new_mark(), "--die", 3)}) as sandbox:
         sandbox.wait_state("dead", "crash_loop", 15)

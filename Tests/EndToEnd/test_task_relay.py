@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -12,7 +13,7 @@ from support import processes
 from support.gateway import CHECKED, HERE, VENVS, Gateway, fixture, free_port, new_mark
 from support.mcp import META, RPCError, text_of
 from support.old import Old
-from support.remote import Hosted, is_open
+from support.remote import RESULTS, Hosted, Remote, begin_stream, event, is_open, reply
 from support.waiting import wait_until
 
 FORM = {"elicitation": {}}
@@ -224,6 +225,100 @@ def test_a_status_that_overtakes_the_name_of_its_task_is_told_after_it(piped):
         task = begin(session, "fix_slow", {"steps": 0, "early": True})
         told = stream.next_message("notifications/tasks/status")["params"]
         assert (told["taskId"], told["status"]) == (task["taskId"], "completed")
+
+
+class Tasking(Remote):
+    """A server whose tasks are done before the calls that begin them are answered, which it tells on the stream that is
+    open, or nowhere. `hasty` becomes true when something is asked of it while the head of a stream is awaited."""
+
+    def __init__(self):
+        super().__init__()
+        self.streaming, self.streams, self.rushed = threading.Lock(), [], threading.Event()
+        self.awaited, self.hasty = 0, False
+
+    def result(self, request):
+        if self.awaited:
+            self.rushed.set()
+        if request.rpc == "initialize":
+            tasks = {"requests": {"tools": {"call": {}}}}
+            return RESULTS["initialize"] | {"capabilities": {"tools": {}, "logging": {}, "tasks": tasks}}
+        if request.rpc == "tools/list":
+            execution = {"taskSupport": "optional"}
+            return {"tools": [{"name": "run", "inputSchema": {"type": "object"}, "execution": execution}]}
+        if request.rpc == "logging/setLevel":
+            return {}
+        params = request.message["params"]
+        times = {"createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z", "ttl": 60000}
+        task = {"taskId": "task-1", "status": "working", **times}
+        if said := params["arguments"].get("say", "done"):
+            self.tell(task | {"status": "completed", "statusMessage": said})
+        return {"task": task} if "task" in params else {"content": []}
+
+    def tell(self, task):
+        with self.streaming:
+            if self.streams and not self.awaited:
+                event(self.streams[-1], {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": task})
+
+    def stream(self, handler):
+        self.rushed.clear()
+        self.awaited += 1
+        self.hasty |= self.rushed.wait(0.3)
+        with self.streaming:
+            self.awaited -= 1
+            begin_stream(handler)
+            self.streams.append(handler)
+        self.stopping.wait(60)
+
+
+@contextlib.contextmanager
+def tasking(gateway, server, **options):
+    with server, gateway.create({"far": {"url": server.url}}) as sandbox:
+        sandbox.wait_state("far", "ready")
+        with sandbox.legacy(**options) as session:
+            yield session
+
+
+def test_a_fresh_session_is_asked_when_its_stream_is_there(lenient):
+    with tasking(lenient, Tasking(), capabilities=FORM) as session, session.listen() as stream:
+        begin(session, "far_run")
+        assert stream.next_message("notifications/tasks/status")["params"]["statusMessage"] == "done"
+
+
+def test_the_level_of_logs_is_set_when_the_stream_is_there(lenient):
+    server = Tasking()
+    with tasking(lenient, server, capabilities=FORM) as session:
+        session.ask("logging/setLevel", {"level": "info"})
+        session.call("far_run")
+        fresh = [one.rpc or one.method for one in server.requests if one.headers.get("Mcp-Session-Id") == "session-2"]
+        assert fresh == ["notifications/initialized", "GET", "logging/setLevel", "tools/call"]
+        assert not server.hasty
+
+
+@pytest.mark.parametrize("how", ["refused", "silent"])
+def test_a_server_that_has_no_stream_is_asked_all_the_same(lenient, how):
+    server = Tasking()
+    server.stream = lambda handler: reply(handler, 405) if how == "refused" else server.stopping.wait(60)
+    with tasking(lenient, server, capabilities=FORM) as session:
+        assert begin(session, "far_run")["status"] == "working"
+
+
+def test_what_was_said_of_a_task_in_a_lost_session_is_not_told(lenient):
+    server, valid = Tasking(), {"session-1"}
+
+    def answer(handler, request):
+        session = request.headers.get("Mcp-Session-Id")
+        return session is not None and session not in valid and reply(handler, 404, {"error": "unknown session"})
+
+    server.answer = answer
+    with tasking(lenient, server) as session, session.listen() as stream:
+        session.call("far_run", {"say": "old"})
+        valid.clear()
+        valid.add("session-2")
+        with pytest.raises(RPCError):
+            session.call("far_run", {"say": ""})
+        begin(session, "far_run", {"say": ""})
+        session.call("far_run", {"say": "new"})
+        assert stream.next_message("notifications/tasks/status")["params"]["statusMessage"] == "new"
 
 
 def test_progress_goes_on_with_the_token_of_the_call(session):

@@ -88,7 +88,9 @@ struct PackageTests {
     @Test("a tool that takes too long is ended with all that it has started")
     func slowTool() throws {
         let scene = try Scene(.none)
-        let site = InstallSite(directory: "/", store: scene.workshop.packages, progress: { _ in })
+        let directory = "\(scene.workshop.state.packages)/test/slow"
+        try Files.makeDirectories(directory, mode: 0o755)
+        let site = InstallSite(directory: directory, store: scene.workshop.packages, progress: { _ in })
         let mark = "8767\(UInt32.random(in: 10_000...99_999))"
         let outcome = try site.run(
             ["/bin/sh", "-c", "echo begun; sleep \(mark) & sleep \(mark)"], reach: .package, seconds: 1)
@@ -127,5 +129,39 @@ private final class CountingRecipe: PackageRecipe {
         let number = count.add(1, ordering: .relaxed).newValue
         guard number > failures else { throw LaunchFailure(message: "not today") }
         return package(site.directory, programs: ["one", "two"])
+    }
+}
+
+@Suite("The size of a package whose code runs")
+struct PackageSizeTests {
+    @Test("files, directories and blocks count, what links lead to does not")
+    func counting() throws {
+        let directory = Scene.newDirectory()
+        defer { try? Files.removeTree(directory) }
+        try Files.makeDirectories("\(directory)/a/b", mode: 0o755)
+        try Files.writeAtomically(
+            [UInt8](repeating: 1, count: 100_000), to: "\(directory)/a/b/file", mode: 0o644)
+        symlink("/usr", "\(directory)/a/link")
+        let size = PackageSize(of: directory)
+        #expect(size.files == 4 && size.excess == nil)
+        #expect((100_000...200_000).contains(size.bytes))
+        #expect(
+            PackageSize(of: directory, most: (50_000, 10)).excess == "the package became larger than 0 MiB")
+        #expect(PackageSize(of: directory, most: (1 << 20, 3)).excess == "the package has more than 3 files")
+        #expect(PackageSize(of: "\(directory)/missing").excess == nil)
+    }
+
+    @Test("a run that has become too much is ended, with the reason")
+    func ended() throws {
+        let scene = try Scene(.none)
+        let starter = scene.workshop.starter
+        let plan = StartPlan(
+            command: ["/bin/sleep", "1000"], environment: [("PATH", "/bin")], jail: starter.jail(),
+            directory: "/", mark: "install")
+        var run = ToolRun(name: "sleep", plan: plan, seconds: 600)
+        run.excess = { "the package became larger than 3 MiB" }
+        let outcome = try run.perform(starter)
+        #expect(outcome.wasStopped && !outcome.isGood && !outcome.tookTooLong)
+        #expect(outcome.explanation == "the package became larger than 3 MiB")
     }
 }

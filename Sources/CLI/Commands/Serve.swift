@@ -84,7 +84,7 @@ struct ServeFlags: ParsableArguments {
     @Option(
         help: .init(
             "What servers reach: their sandbox's endpoint alone, listed hosts too, the web too, or all that this "
-                + "host does; listed..proxy is a default and what a sandbox may ask for. (default: host)",
+                + "host does; listed..proxy is a default and what a sandbox may ask for. (default: proxy as root, else host)",
             valueName: "none|listed|proxy|host"))
     var network: String?
 

@@ -14,15 +14,20 @@ final class SandboxEgress {
     private let network: NetworkChoice
     /// Hosts that the variables of all its servers name.
     private let named: [String]
+    /// It is the operator who has named them: they may be private.
+    private let trustsNamed: Bool
     private var patterns: [HostPattern] = []
     private var addresses = EgressAddresses()
     private var listeners: [InsideAddress: EgressListener] = [:]
     private var relays: [ObjectIdentifier: EgressRelay] = [:]
 
-    init(sandbox: String, network: NetworkChoice, named: [String], state: LoopState) {
+    init(
+        sandbox: String, network: NetworkChoice, named: [String], trustsNamed: Bool = false, state: LoopState
+    ) {
         self.sandbox = sandbox
         self.network = network
         self.named = named
+        self.trustsNamed = trustsNamed
         self.state = state
     }
 
@@ -83,7 +88,8 @@ final class SandboxEgress {
             return nil
         }
         let isNamed = patterns.contains { $0.name != .any && $0.matches(target) }
-        return isNamed && state.settings.privateHosts.allows(target, at: address) ? nil : text
+        return isNamed && (trustsNamed || state.settings.privateHosts.allows(target, at: address))
+            ? nil : text
     }
 
     // MARK: Listeners and connections

@@ -12,7 +12,10 @@ extension RemoteLink {
         // What fails at once comes back here: the first one goes on.
         guard !isDispatching else { return }
         isDispatching = true
-        defer { isDispatching = false }
+        defer {
+            isDispatching = false
+            beginBarrier()
+        }
         while let index = next, index < waiting.count {
             if let idle = connections.first(where: { $0.isIdle }) {
                 send(waiting.remove(at: index), on: idle)
@@ -24,6 +27,11 @@ extension RemoteLink {
         }
     }
 
+    private func beginBarrier() {
+        guard let barrier = barriers.begin(), let pause = barrier.milliseconds else { return }
+        _ = loop.schedule(afterMilliseconds: pause, self, tag: UInt64(barrier.exchange))
+    }
+
     /// Bytes of messages that the server has not answered.
     var pendingBytes: Int {
         waiting.reduce(0) { $0 + $1.body.count }
@@ -32,8 +40,8 @@ extension RemoteLink {
 
     /// Which of the waiting requests may be sent.
     private var next: Int? {
-        guard let barrier else { return waiting.isEmpty ? nil : 0 }
-        return waiting.firstIndex { $0.exchange == barrier }
+        guard let first = barriers.first else { return waiting.isEmpty ? nil : 0 }
+        return waiting.firstIndex { $0.exchange == first }
     }
 
     /// Nil while the name is being resolved.
@@ -178,6 +186,7 @@ extension RemoteLink {
 
     func answered(_ exchange: Int, _ head: RemoteHead) -> RemoteClient.BodyUse {
         let (use, actions) = client.answered(exchange, head, now: loop.now, random: Self.random())
+        barriers.headCame(exchange)
         perform(actions)
         return use
     }
@@ -198,7 +207,7 @@ extension RemoteLink {
     }
 
     func ended(_ exchange: Int, _ failure: String?) {
-        if barrier == exchange { barrier = nil }
+        barriers.passed(exchange)
         perform(client.ended(exchange, failure: failure, now: loop.now, random: Self.random()))
     }
 

@@ -21,9 +21,9 @@ final class RemoteLink: ServerLink, TimerTarget {
     var routeKnownAt = Instant(nanoseconds: 0)
     var isResolving = false
     var isDispatching = false
-    /// `notifications/initialized`, until it has been answered: servers take nothing else before it. Later,
-    /// `logging/setLevel`.
-    var barrier: Int?
+    /// `notifications/initialized`, until it has been answered: servers take nothing else before it. After it the GET
+    /// stream, where it matters, and `logging/setLevel`.
+    var barriers = Barriers()
     /// Whether an address has passed the guard: a name that later leads elsewhere is an ordinary failure.
     var wasAllowed = false
     let scratch = TLSScratch()
@@ -119,13 +119,19 @@ final class RemoteLink: ServerLink, TimerTarget {
         SouthLine.setLevel(level, id: Int(truncatingIfNeeded: id.value), into: &out)
         out.bytes.removeLast()
         let actions = client.call(id.value, body: out.bytes, method: .setLevel, isRepeatable: true)
-        if barrier == nil, case .request(let request)? = actions.last {
-            // Requests go by connections of their own, and would be there first.
-            barrier = request.exchange
-            _ = loop.schedule(
-                afterMilliseconds: BridgeLimits.logLevelMilliseconds, self, tag: UInt64(request.exchange))
+        awaitStream()
+        if case .request(let request)? = actions.last {
+            barriers.add(
+                .init(exchange: request.exchange, milliseconds: BridgeLimits.logLevelMilliseconds))
         }
         perform(actions)
+    }
+
+    /// What comes on the session's stream is not to be missed.
+    private func awaitStream() {
+        guard let stream = client.openingStream else { return }
+        barriers.add(
+            .init(exchange: stream, endsWithHead: true, milliseconds: BridgeLimits.streamMilliseconds))
     }
 
     override func openListen(_ id: Int, _ write: (inout ByteCollector) -> Void) {
@@ -142,7 +148,7 @@ final class RemoteLink: ServerLink, TimerTarget {
     func perform(_ actions: [RemoteClient.Action]) {
         // First what they mean for the server as a whole: calls that fail must find it in its new state.
         for action in actions { note(action) }
-        if let opening = Self.opening(actions) { barrier = opening }
+        if let opening = Self.opening(actions) { barriers.add(.init(exchange: opening)) }
         for action in actions { carryOut(action) }
         dispatch()
         schedule()
@@ -181,7 +187,10 @@ final class RemoteLink: ServerLink, TimerTarget {
         case .close(let exchange): drop(exchange)
         case .serves(let dialect, let profile):
             era = dialect == .modern ? .modern : .legacy
+            // They were of another session.
+            earlyStatuses = []
             guard !isStopped else { return }
+            if profile.offers.contains(.tasks) { awaitStream() }
             backend.remoteServes(self, profile)
         case .failed(let call, let failure): fail(CallID(value: call), failure.message)
         case .mirrorAgain(let call):
@@ -195,7 +204,7 @@ final class RemoteLink: ServerLink, TimerTarget {
     }
 
     func drop(_ exchange: Int) {
-        if barrier == exchange { barrier = nil }
+        barriers.passed(exchange)
         waiting.removeAll { $0.exchange == exchange }
         connections.first { $0.request?.exchange == exchange }?.close()
     }
@@ -223,11 +232,8 @@ final class RemoteLink: ServerLink, TimerTarget {
     /// `tag` is 0, or the exchange that has held up others for long enough.
     func timerFired(_ tag: UInt64) {
         if tag > 0 {
-            if let barrier, barrier == Int(tag) {
-                self.barrier = nil
-                dispatch()
-            }
-            return
+            barriers.passed(Int(truncatingIfNeeded: tag))
+            return dispatch()
         }
         timer = .none
         timerDue = Instant(nanoseconds: .max)

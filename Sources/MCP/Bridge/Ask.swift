@@ -9,28 +9,36 @@ public struct Ask: Sendable, Equatable {
     /// What the client must have declared.
     public let needs: ClientCapabilities
     /// The raw object, on one line; empty when there is none.
-    public let params: [UInt8]
+    public private(set) var params: [UInt8]
+    /// The revision of the server that asks, in which it is answered.
+    public let asker: Revision
 
     /// The task that asks, where its server says so (2025-11-25); decoded.
     public var relatedTask: String? { params.withUnsafeBytes { TaskRewriter.related($0) } }
 
     /// A request that a legacy server has sent. Nil when it is none of the four.
-    public init?(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) {
-        self.init(MethodName(envelope, in: line), params: envelope.params.of(line))
+    public init?(
+        _ envelope: Envelope, _ line: UnsafeRawBufferPointer, by asker: Revision = .newestHandshake
+    ) {
+        self.init(MethodName(envelope, in: line), params: envelope.params.of(line), by: asker)
     }
 
     /// An entry of `inputRequests`: an object with `method` and `params`.
     public init?(inputRequest object: UnsafeRawBufferPointer) {
         guard let method = JSONMembers.value("method", in: object)?.insideQuotes else { return nil }
         let name = withDecodedText(method, limit: 64) { MethodName($0) }
-        self.init(name ?? .unknown, params: JSONMembers.value("params", in: object) ?? .none)
+        self.init(
+            name ?? .unknown, params: JSONMembers.value("params", in: object) ?? .none, by: .v2026_07_28)
     }
 
-    public init?(_ method: MethodName, params: UnsafeRawBufferPointer) {
+    public init?(
+        _ method: MethodName, params: UnsafeRawBufferPointer, by asker: Revision = .newestHandshake
+    ) {
         guard params.isEmpty || JSONKind(params) == .object else { return nil }
         var out = ByteCollector()
         out.append(onOneLine: params)
         self.params = out.bytes
+        self.asker = asker
         switch method {
         case .elicit:
             guard !params.isEmpty else { return nil }
@@ -40,13 +48,31 @@ public struct Ask: Sendable, Equatable {
         case .createMessage:
             guard !params.isEmpty else { return nil }
             kind = .sampling
-            let hasTools = JSONMembers.has("tools", in: params) || JSONMembers.has("toolChoice", in: params)
-            needs = hasTools ? [.sampling, .samplingTools] : .sampling
+            needs = Self.hasTools(params) ? [.sampling, .samplingTools] : .sampling
         case .rootsList:
             kind = .roots
             needs = .roots
         default: return nil
         }
+    }
+
+    /// Whether the params of a completion say anything of tools: that there are some, or what came of them.
+    private static func hasTools(_ params: UnsafeRawBufferPointer) -> Bool {
+        if JSONMembers.has("tools", in: params) || JSONMembers.has("toolChoice", in: params) { return true }
+        guard let messages = JSONMembers.value("messages", in: params) else { return false }
+        var walker = ArrayWalker(messages)
+        while let message = walker.next() {
+            guard let content = JSONMembers.value("content", in: message.of(messages)) else { continue }
+            if isOfTools(content) { return true }
+            var blocks = ArrayWalker(content)
+            while let block = blocks.next() { if isOfTools(block.of(content)) { return true } }
+        }
+        return false
+    }
+
+    private static func isOfTools(_ block: UnsafeRawBufferPointer) -> Bool {
+        guard let type = JSONMembers.value("type", in: block) else { return false }
+        return type.equals("\"tool_use\"") || type.equals("\"tool_result\"")
     }
 
     public var method: MethodName {
@@ -73,7 +99,28 @@ public struct Ask: Sendable, Equatable {
         sink.append("}")
     }
 
-    /// As a request to a legacy client, on one line without its end.
+    /// The same as clients of `revision` understand it. Throws what the server is told where the revision has no
+    /// form for it: a client must not be shown something else than what is asked.
+    public func worded(for revision: Revision) throws(RPCFailure) -> Ask {
+        var worded = self
+        switch kind {
+        case .form:
+            guard let form = OlderForm(revision) else { return self }
+            worded.params = try form.params(params)
+        case .sampling:
+            guard let sampling = OlderSampling(revision) else { return self }
+            let outcome: Result<[UInt8], RPCFailure> = params.withUnsafeBytes { params in
+                do throws(RPCFailure) { return .success(try sampling.params(params)) } catch {
+                    return .failure(error)
+                }
+            }
+            worded.params = try outcome.get()
+        case .url, .roots: break
+        }
+        return worded
+    }
+
+    /// As a request to a legacy client, on one line without its end; `worded` comes first.
     ///
     /// - Parameters:
     ///   - id: a raw JSON string, unique in the session.
@@ -132,6 +179,23 @@ public struct Ask: Sendable, Equatable {
             guard let roots = JSONMembers.value("roots", in: result) else { return false }
             return JSONKind(roots) == .array
         }
+    }
+
+    /// The client's result, raw JSON, as the server's revision has it; on one line.
+    public func write<Sink: ByteSink & ~Copyable>(
+        answer result: UnsafeRawBufferPointer, into sink: inout Sink
+    ) {
+        switch kind {
+        case .form, .url:
+            guard let content = JSONMembers.value("content", in: result), JSONKind(content) == .null else {
+                break
+            }
+            return MemberFilter.write(result, without: ["content"], into: &sink)
+        case .sampling:
+            if let sampling = OlderSampling(asker) { return sampling.write(result: result, into: &sink) }
+        case .roots: break
+        }
+        sink.append(onOneLine: result)
     }
 
     /// What a server is told when nobody answers: a result for elicitation, which has a word for it; nil where

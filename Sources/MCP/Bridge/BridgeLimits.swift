@@ -164,4 +164,8 @@ public enum BridgeLimits {
     /// Milliseconds for which what is asked of a remote server waits for its answer to `logging/setLevel`, so that
     /// the first messages are not missed.
     public static let logLevelMilliseconds = 2000
+    /// Milliseconds for which what is asked in a fresh session of a remote server waits for the head of its GET stream,
+    /// on which log messages and the states of tasks come: what is said before that is lost. Some servers send the
+    /// head with the first message alone.
+    public static let streamMilliseconds = 1000
 }

@@ -72,8 +72,9 @@ public struct OldTransport: Sendable {
                 return .refuse(.invalidRequest("the session is initialized already"))
             }
             let asked = envelope.protocolVersion.of(body).insideQuotes
-            revision = asked.map { Revision.negotiated(asked: $0) } ?? .newestHandshake
-            capabilities = ClientCapabilities(object: envelope.capabilities.of(body))
+            let negotiated = asked.map { Revision.negotiated(asked: $0) } ?? .newestHandshake
+            revision = negotiated
+            capabilities = ClientCapabilities(object: envelope.capabilities.of(body)).known(in: negotiated)
             return .initialize
         case .legacyRequest(let method):
             guard revision != nil || method == .ping else {

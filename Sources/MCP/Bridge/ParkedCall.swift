@@ -165,7 +165,11 @@ public struct ParkedCall: Sendable {
                 left.append(ask)
                 continue
             }
-            actions.append(.tell(Self.line(result: answer, ask.id)))
+            var line = ByteCollector()
+            ask.id.withUnsafeBytes { Answers.open(id: $0, into: &line) }
+            ask.ask.write(answer: answer, into: &line)
+            line.append("}\n")
+            actions.append(.tell(line.bytes))
         }
         open = left
         return actions

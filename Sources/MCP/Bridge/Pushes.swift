@@ -72,9 +72,15 @@ public struct Pushes: Sendable {
 
     /// The client's answer as the child that asked is to get it: a line with its own id.
     public static func writeAnswer<Sink: ByteSink & ~Copyable>(
-        _ body: UnsafeRawBufferPointer, _ envelope: Envelope, to id: [UInt8], into sink: inout Sink
+        _ body: UnsafeRawBufferPointer, _ envelope: Envelope, to ask: Ask, _ id: [UInt8],
+        into sink: inout Sink
     ) {
         id.withUnsafeBytes { id in
+            if envelope.kind == .response {
+                Answers.open(id: id, into: &sink)
+                ask.write(answer: envelope.result.of(body), into: &sink)
+                return sink.append("}")
+            }
             var splice = Splice(body, hasLineBreaks: envelope.hasLineBreaks)
             splice.replace(envelope.id, with: id)
             splice.write(into: &sink)

@@ -74,7 +74,15 @@ public struct Rounds: Sendable {
         guard canReach else {
             return .fail(.serverFailed("the server asks the client, which has no open stream to be asked on"))
         }
-        return push(asks, &pushes, elicitationID)
+        var worded: [(String, Ask)] = []
+        for (key, ask) in asks {
+            do throws(RPCFailure) {
+                worded.append((key, try ask.worded(for: revision)))
+            } catch {
+                return end(error.message)
+            }
+        }
+        return push(worded, &pushes, elicitationID)
     }
 
     private static let nothingAsked = RPCFailure.serverFailed("the server asked for input but named none")
@@ -114,7 +122,7 @@ public struct Rounds: Sendable {
         let result = envelope.result.of(body)
         if envelope.kind == .response, open.ask.isAnswer(result) {
             var out = ByteCollector()
-            out.append(onOneLine: result)
+            open.ask.write(answer: result, into: &out)
             entries[at].answer = out.bytes
         } else if let unanswered = open.ask.unanswered {
             entries[at].answer = Array(unanswered.bytes)
@@ -129,8 +137,12 @@ public struct Rounds: Sendable {
 
     private func refused(_ ask: Ask, _ envelope: Envelope, _ body: UnsafeRawBufferPointer) -> Step {
         let said = envelope.errorMessage.of(body).insideQuotes.map { ": \(RPCFailure.quoted($0))" } ?? ""
-        let text = "The client did not answer \(ask.method.text)\(said)"
-        return method == .toolsCall ? .toolError(text) : .fail(.serverFailed(text))
+        return end("The client did not answer \(ask.method.text)\(said)")
+    }
+
+    /// What is asked cannot be had, and there is no form in which the server could be told so.
+    private func end(_ text: String) -> Step {
+        method == .toolsCall ? .toolError(text) : .fail(.serverFailed(text))
     }
 
     private func responses() -> [UInt8] {

@@ -64,13 +64,16 @@ class Gateway:
     """One running `mcp-gateway serve`, with two API keys: of alpha and of beta."""
 
     def __init__(self, directory, config="", flags=(), environment=None, isolation="auto", preexec=None,
-                 user=None):  # fmt: skip
-        """`user` is who runs it; None is who runs the tests."""
+                 user=None, network="host"):  # fmt: skip
+        """`user` is who runs it; None is who runs the tests. Most tests serve what their servers reach themselves, at
+        the host's loopback interface; with None as `network` it is the gateway's own choice."""
         self.directory = Path(directory)
         self.state = self.directory / "state"
         self.log_path = self.directory / "gateway.log"
         self.keys = {name: "e2b_" + secrets.token_hex(20) for name in ("alpha", "beta")}
         self.config, self.flags, self.isolation = config, list(flags), isolation
+        if network and "network:" not in config and "--network" not in self.flags:
+            self.flags += ["--network", network]
         self.environment, self.preexec = environment or {}, preexec
         self.user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         self.process = None

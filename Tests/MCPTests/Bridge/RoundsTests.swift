@@ -188,11 +188,17 @@ func pushesWithdrawn() throws {
 
 @Test("an answer reaches the child under the child's own id, byte for byte, on one line")
 func pushAnswer() throws {
-    let message = try Message("{\"jsonrpc\":\"2.0\",\n\"id\":\"gw-1\",\"result\":{\"n\":1.50}}")
-    let line = text { sink in
-        message.with { Pushes.writeAnswer($1, $0, to: Array("0".utf8), into: &sink) }
+    let ask = try #require("".raw { Ask(.rootsList, params: $0) })
+    func line(_ rest: String) throws -> String {
+        let message = try Message("{\"jsonrpc\":\"2.0\",\n\"id\":\"gw-1\",\(rest)}")
+        return text { sink in
+            message.with { Pushes.writeAnswer($1, $0, to: ask, Array("0".utf8), into: &sink) }
+        }
     }
-    #expect(line == "{\"jsonrpc\":\"2.0\", \"id\":0,\"result\":{\"n\":1.50}}\n")
+    #expect(
+        try line("\"result\":{\"n\":\n1.50}") == "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"n\": 1.50}}\n")
+    #expect(
+        try line("\"error\":{\"code\":1}") == "{\"jsonrpc\":\"2.0\", \"id\":0,\"error\":{\"code\":1}}\n")
     #expect(
         text { Pushes.writeCancelled(Array(#""gw-1""#.utf8), into: &$0) }
             == #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"gw-1"}}"#)

@@ -125,6 +125,11 @@ public struct RemoteClient: Sendable {
     /// What has been learned; nil until it serves.
     public var verdict: EraVerdict? { phase == .serving ? (dialect == .modern ? .modern : .legacy) : nil }
 
+    /// The GET stream of the session, while it is not known whether the server has one.
+    public var openingStream: Int? {
+        exchanges.first { $0.value.purpose == .stream && $0.value.status == 0 }?.key
+    }
+
     public var nextTick: Instant? {
         var times = delayed.map(\.due) + exchanges.values.compactMap(\.deadline)
         if let restartAt { times.append(restartAt) }

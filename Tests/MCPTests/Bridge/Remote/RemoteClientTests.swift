@@ -153,8 +153,10 @@ func remoteLegacy(_ status: Int) throws {
         Issue.record("does not serve: \(bench.said)")
         return
     }
+    #expect(bench.client.openingStream == bench.exchange(.get))
     // A server without sessions or streams is as good.
     bench.head(RemoteHead(status: 405, content: .none), bench.exchange(.get))
+    #expect(bench.client.openingStream == nil)
     bench.call(7)
     #expect(bench.head(json) == .json)
     #expect(try bench.message(callResult) == .deliver(call: 7))
@@ -384,7 +386,9 @@ func remoteSessionLost() throws {
     bench.head(json)
     #expect(try bench.message(callResult) == .deliver(call: 7))
     // The new stream begins after a gap.
+    #expect(bench.client.openingStream == bench.exchange(.get))
     bench.head(events, bench.exchange(.get))
+    #expect(bench.client.openingStream == nil)
     #expect(bench.said.last == .gap)
 }
 

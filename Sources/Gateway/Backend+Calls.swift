@@ -82,6 +82,7 @@ extension Backend {
             held.with { refusal = prepareTask(call, link, $0, $1, $2) { held } }
             if let refusal {
                 _ = state.calls.remove(id)
+                if call.isOnTrial { trialLeft(call) }
                 return state.reply(call, failure: refusal)
             }
         }
@@ -166,18 +167,14 @@ extension Backend {
 
     func way(of call: Call, by link: ServerLink) -> Way {
         if isRemote { return awaitsSession(call, link) ? .own : .shared }
-        let mayNeed = leases.isInteractive || home.parking.count > 0 || call.subject != 0
+        let mayNeed = leases.isInteractive || call.subject != 0
         guard link.era == .legacy, mayNeed, link is ChildLink, !leases.wanted(declared(call)).isEmpty else {
             return .shared
         }
-        let wouldDoubt = hasParked(link) || link.inFlight > 0 && askers.contains(call.subject)
+        let isAlone = link.inFlight == 0 && !link.isHaunted
+        let wouldDoubt = link.isAsking || !isAlone && askers.contains(call.subject)
         if leases.isInteractive(besideOthers: wouldDoubt) { return .own }
         return awaitsTrial(call) ? .afterTrial : .shared
-    }
-
-    private func hasParked(_ link: ServerLink) -> Bool {
-        home.parking.count > 0
-            && link.clientCalls.contains { state.calls[CallID(value: $0)]?.isParked == true }
     }
 
     /// By hash, what a request names: a tool, a prompt or a resource.
@@ -201,7 +198,7 @@ extension Backend {
 
     /// The server will not be ready soon: whoever waits for it is told.
     func releaseHeldCalls() {
-        let waiting = heldCalls
+        let waiting = heldCalls + trials.removeAll().map { CallID(value: $0.call) }
         heldCalls.removeAll()
         for id in waiting {
             guard let call = state.calls.remove(id) else { continue }
@@ -211,6 +208,13 @@ extension Backend {
 
     var notReady: String {
         "The server \(plan.name) is not available: \(stateName)" + (lastError.map { ": \($0)" } ?? "") + "."
+    }
+
+    /// Why a call was not sent in time.
+    var waitedInVain: CallFailure {
+        // It waited for one of those that may ask.
+        if phase == .ready, main?.isServing == true { return tooBusy(leases.holders.count) }
+        return unavailable("The server \(plan.name) was not ready within \(Limits.heldCallSeconds) s.")
     }
 
     /// A call has left the table before its answer.
@@ -231,10 +235,16 @@ extension Backend {
                     $0.bytes.removeLast()
                 }
             }
-            link.leftGhost(id)
+            link.leftGhost(id, call)
         }
         if call.isOnTrial { trialLeft(call) }
-        releaseLease(id)
+        if !isGhost(id, call) { releaseLease(id) }
+    }
+
+    /// Whether a process of its own may still be at the call: what it asks would be taken for the next one's.
+    private func isGhost(_ id: CallID, _ call: Call) -> Bool {
+        guard call.held == nil, let link = link(call.incarnation) as? ChildLink else { return false }
+        return link.ghosts[id.value] != nil
     }
 
     /// The process that works on `call` is told that it need not.
@@ -256,7 +266,7 @@ extension Backend {
     /// Every call, wherever it waits.
     func failAllCalls(_ what: String) {
         heldCalls.removeAll()
-        trials.removeAll()
+        _ = trials.removeAll()
         backChannelCalls.removeAll()
         for id in state.calls.ids(where: { $0.backend === self }) {
             if let call = state.calls.remove(id) { failCall(id, call, what) }
@@ -271,6 +281,7 @@ extension Backend {
     /// A call that has left the table ends without an answer of its server.
     func fail(_ id: CallID, _ call: Call, _ failure: CallFailure) {
         if case .taskLook(let look) = call.kind { return home.lookFailed(look) }
+        if call.isOnTrial { trialLeft(call) }
         home.forgetRounds(call)
         _ = call.session?.pushes.withdraw(call: id.value)
         if call.isParked { return home.parkedLost(id, call, failure) }

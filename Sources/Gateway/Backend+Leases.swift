@@ -37,6 +37,7 @@ extension Backend {
             makeRoom()
         case .refuse:
             guard let call = state.calls.remove(id) else { return }
+            if call.isOnTrial { trialLeft(call) }
             state.reply(call, failure: tooBusy(BridgeLimits.leaseQueueMax))
         }
     }
@@ -79,16 +80,20 @@ extension Backend {
         guard interactive[slot] === link else { return }
         interactive[slot] = nil
         if let id = link.waiting, let call = state.calls.remove(id) {
+            if call.isOnTrial { trialLeft(call) }
             state.reply(
                 call, failure: unavailable("A process of the server \(plan.name) did not start: \(how)."))
         }
         if let next = leases.ended(slot) { go(CallID(value: next.call), next.placement) }
     }
 
-    /// A call waits for a process, and one of those that hold them may wait for a client that never comes back.
+    /// Calls wait for processes, and those that hold them may wait for clients that never come back.
     func makeRoom() {
-        guard leases.hasWaiters else { return }
-        home.giveUpForsaken(of: leases.holders)
+        guard leases.waiterCount > 0 else { return }
+        let holders = leases.holders
+        let leaving = holders.count { !state.calls.contains(CallID(value: $0)) }
+        var wanted = leases.waiterCount - leaving
+        while wanted > 0, home.giveUpForsaken(of: holders) { wanted -= 1 }
     }
 
     /// A call is over; its process is free for the next one.
@@ -102,6 +107,8 @@ extension Backend {
         guard !leases.hasAsked else { return }
         leases.learn()
         state.shared.noteAsking(launchKey)
+        // They need not know more.
+        freeAll()
     }
 
     /// Tools of some SDKs fail with a sentence when their client has not declared what they need, or when they ask
@@ -128,17 +135,20 @@ extension Backend {
     private func watchForWords(
         _ call: Call, _ envelope: Envelope, _ line: UnsafeRawBufferPointer, of era: Era
     ) -> Bool {
-        guard call.kind == .call else { return false }
+        guard call.kind == .call, isError(envelope, line) else { return false }
         let said = envelope.kind == .failure ? envelope.error.of(line) : envelope.result.of(line)
-        guard envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#) else {
-            return false
-        }
         switch era {
         case .legacy:
             if Leases.missesClient(said) { learnAsking() }
             return false
         case .modern: return Leases.missesBackChannel(said) && openBackChannel(for: call, line)
         }
+    }
+
+    /// What a tool says when it fails is short.
+    func isError(_ envelope: Envelope, _ line: UnsafeRawBufferPointer) -> Bool {
+        let said = envelope.result.of(line)
+        return envelope.kind == .failure || said.count < 4096 && said.holds(#""isError":true"#)
     }
 }
 

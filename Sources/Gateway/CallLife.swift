@@ -125,10 +125,7 @@ extension LoopState {
             return reply(call, .serverFailed("the client did not answer what the server asks"))
         }
         if call.held != nil {
-            return reply(
-                call,
-                failure: call.backend.unavailable(
-                    "The server \(call.backend.plan.name) was not ready within \(Limits.heldCallSeconds) s."))
+            return reply(call, failure: call.backend.waitedInVain)
         }
         if case .none = call.target {
             call.backend.link(call.incarnation)?.hearing.lost(id)

@@ -276,9 +276,8 @@ final class ChildLink: ServerLink, TimerTarget {
         isServing = false
         hearing.end()
         backend.home.relayedTasks.ended(server: backend.index, process: incarnation)
-        doubts.removeAll()
+        forgetCalls()
         earlyStatuses = []
-        ghosts = [:]
         hasAsked = false
         namesTasks = false
         state.counters.childExits &+= 1

@@ -3,6 +3,13 @@ import Reactor
 import System
 import Wire
 
+/// A call that was called off and has no answer.
+struct Ghost {
+    let since: Instant
+    /// `Call.subject`.
+    let subject: Int
+}
+
 /// Requests of a server of the older era, which on stdio do not say for which call they are made.
 extension ServerLink {
     /// The request must be answered in any case: a server waits for it. `call` is the one in whose own response it
@@ -28,12 +35,14 @@ extension ServerLink {
             }
             return bring(ask, id, to: follower)
         }
-        let candidates = (holder.map { [$0] } ?? clientCalls) + (namesTasks ? [] : followers) + ghosts.keys
+        let holder = holder
+        let own = (holder.map { [$0] } ?? clientCalls) + (namesTasks ? [] : followers)
+        let candidates = own + ghosts.keys.filter { $0 != holder }
         switch Attribution.of(leasedTo: nil, inFlight: candidates) {
         case .call(let call): bring(ask, id, to: CallID(value: call))
         case .unsolicited: answerUnsolicited(ask, id)
         case .ambiguous:
-            backend.trialMayAsk()
+            defer { backend.trialMayAsk(occupies: isShared && isAsking) }
             if let lacking = lackedByAll(ask) { return tell(ask.refusal(declared: lacking), id) }
             if !doubts.add(ask, id: id, among: candidates, now: state.loop.now) { refuse(ask, id) }
         }
@@ -94,9 +103,11 @@ extension ServerLink {
         guard let asked = state.calls[call] else {
             return tell(.serverFailed("the call that this request belongs to was cancelled"), id)
         }
-        if isShared { backend.noteAsker(asked) }
+        // What is called next, be it only for having waited for this, is not mixed up with the one that asks.
+        defer { backend.noteAsker(asked, occupies: isShared && isAsking) }
         if asked.isModern {
             backend.home.park(call, asked, ask, id)
+            if asked.isParked { noteAsking(call) }
         } else if let session = asked.session {
             push(ask, id, call, asked, session)
         } else {
@@ -133,7 +144,19 @@ extension ServerLink {
             let failure = RPCFailure.serverFailed("the client has no open stream to be asked on")
             return answer(callID) { failure.write(id: id, into: &$0) }
         }
+        noteAsking(callID)
         backend.home.patience(with: callID)
+    }
+
+    private func noteAsking(_ call: CallID) {
+        if isShared { asking.insert(call.value) }
+    }
+
+    /// Whether a call that shares this process with others waits for its client, or has done so.
+    var isAsking: Bool {
+        if asking.isEmpty { return !doubts.isEmpty }
+        asking = asking.filter { state.calls.contains(CallID(value: $0)) }
+        return !asking.isEmpty || !doubts.isEmpty
     }
 
     /// Names this very process among all of its sandbox.
@@ -165,10 +188,28 @@ extension ServerLink {
         }
     }
 
+    /// Its process is gone, and whatever it was at.
+    func forgetCalls() {
+        doubts.removeAll()
+        ghosts = [:]
+        asking = []
+        ghostsChanged()
+    }
+
     /// A client's call was called off; what the process asks may still be for it.
-    func leftGhost(_ call: CallID) {
+    func leftGhost(_ id: CallID, _ call: Call) {
         guard era == .legacy, ghosts.count < BridgeLimits.ghostsMax else { return }
-        ghosts[call.value] = state.loop.now
+        ghosts[id.value] = Ghost(since: state.loop.now, subject: call.subject)
+        ghostsChanged()
+    }
+
+    /// Whether a call that was called off may still ask.
+    var isHaunted: Bool {
+        !ghosts.isEmpty && ghosts.values.contains { !backend.asksNothing($0.subject) }
+    }
+
+    private func ghostsChanged() {
+        if isShared { backend.haunted(isHaunted) }
     }
 
     /// An answer that nobody waits for. It may be to a call that was called off.
@@ -178,16 +219,28 @@ extension ServerLink {
         }
         state.counters.strayAnswers &+= 1
         guard !ghosts.isEmpty, let id = CallID(decimal: envelope.id.of(line)),
-            ghosts.removeValue(forKey: id.value) != nil
+            let ghost = ghosts.removeValue(forKey: id.value)
         else { return }
-        resolveDoubts(answered: id)
+        gaveUp(id, ghost.subject)
+        isFree(of: id)
+        ghostsChanged()
     }
 
     private func forgetGhosts(_ now: Instant) {
-        for (call, since) in ghosts where now.milliseconds(since: since) > BridgeLimits.ghostMilliseconds {
+        for (call, ghost) in ghosts
+        where now.milliseconds(since: ghost.since) > BridgeLimits.ghostMilliseconds {
             ghosts[call] = nil
-            resolveDoubts(answered: CallID(value: call))
+            gaveUp(CallID(value: call), ghost.subject)
+            isFree(of: CallID(value: call))
         }
+        ghostsChanged()
+    }
+
+    /// A call has ended otherwise than well, perhaps before the answer to what it had asked: what it may have asked is
+    /// nobody's now, unless it is of what has never asked.
+    func gaveUp(_ call: CallID, _ subject: Int) {
+        guard !doubts.isEmpty, !backend.asksNothing(subject) else { return }
+        for doubt in doubts.lost(call.value) { doubt.id.withUnsafeBytes { refuse(doubt.ask, $0) } }
     }
 
     /// Once a second.
@@ -195,7 +248,8 @@ extension ServerLink {
         if !ghosts.isEmpty { forgetGhosts(now) }
         settleLogs(now)
         guard !doubts.isEmpty else { return }
-        for doubt in doubts.expire(now: now) { doubt.id.withUnsafeBytes { refuse(doubt.ask, $0) } }
+        let hopeless = doubts.expire(now: now) + doubts.deadlocked(now: now)
+        for doubt in hopeless { doubt.id.withUnsafeBytes { refuse(doubt.ask, $0) } }
     }
 
     /// `notifications/cancelled` of the server: it takes a request of its own back, often because people are slow.

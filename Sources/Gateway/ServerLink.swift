@@ -41,8 +41,10 @@ class ServerLink {
     final var wasUsed = false
     /// Requests of the server of which it is not known yet whose they are.
     final var doubts = Doubts()
-    /// Calls that were called off and have no answer: the server may still be at them. When that was.
-    final var ghosts: [UInt64: Instant] = [:]
+    /// Calls that were called off and have no answer: the server may still be at them.
+    final var ghosts: [UInt64: Ghost] = [:]
+    /// Calls that share this process with others and have asked their clients; some may have ended.
+    final var asking: Set<UInt64> = []
     /// What it asks for a task, it asks in the task's name, as 2025-11-25 demands: all else is asked for a call.
     final var namesTasks = false
     /// What it has said of tasks that no client knows yet, the oldest first: over HTTP a status may overtake the answer
@@ -170,7 +172,8 @@ extension ServerLink {
         } else {
             state.reply(call, envelope, line, server: .legacy)
         }
-        if call.isOnTrial { backend.trialEnded(call) }
+        if call.isOnTrial { backend.trialAnswered(call, envelope.pointee, line) }
+        if !doubts.isEmpty, backend.isError(envelope.pointee, line) { gaveUp(id, call.subject) }
         isFree(of: id)
     }
 

@@ -15,6 +15,7 @@ final class Shared: Sendable {
     private let published: Mutex<[LoopNumbers]>
     private let eras = Mutex(EraLedger())
     private let asking = Mutex(Set<String>())
+    private let tried = Mutex([String: Set<Int>]())
     let startedAt = Instant.now()
     let answers = Answers(.gateway)
     let outbound = Outbound()
@@ -83,6 +84,18 @@ final class Shared: Sendable {
             asking.insert(server)
         }
     }
+
+    /// What of a server has been called and did not ask, by `Call.subject`.
+    func tried(_ server: String) -> Set<Int> { tried.withLock { $0[server] ?? [] } }
+
+    func noteTried(_ server: String, _ subject: Int) {
+        tried.withLock { tried in
+            if tried.count >= BridgeLimits.verdictsMax { tried.removeAll() }
+            if tried[server, default: []].count < BridgeLimits.triedMax { tried[server]?.insert(subject) }
+        }
+    }
+
+    func forgetTried(_ server: String, _ subject: Int) { tried.withLock { _ = $0[server]?.remove(subject) } }
 
     func publish(_ numbers: LoopNumbers, loop: Int) {
         published.withLock { $0[loop] = numbers }

@@ -438,8 +438,9 @@ def test_a_question_with_fifty_calls_in_flight(gateway):
         assert set(replies.values()) == {"slept 1 s"} and len(replies) == 50
 
 
+@pytest.mark.parametrize("seconds", [1, 4])
 @pytest.mark.parametrize("interactive", ["auto", "always"])
-def test_a_question_of_a_call_that_was_cancelled_is_nobodys(gateway, interactive):
+def test_a_question_of_a_call_that_was_cancelled_is_nobodys(gateway, interactive, seconds):
     """The server goes on with it, and asks while another call is in flight."""
     server = {"fix": fixture(new_mark())} | options(interactive=interactive)
     with gateway.create(server) as sandbox, sandbox.legacy(capabilities=ALL) as client:
@@ -453,11 +454,61 @@ def test_a_question_of_a_call_that_was_cancelled_is_nobodys(gateway, interactive
         client.notify("notifications/cancelled", {"requestId": "old"})
         thread.join(10)
         assert replies[0]["error"]["code"] == -32800
-        message, asked = client.converse("fix_sleep", {"seconds": 1}, answer)
-        assert text_of(message["result"]) == "slept 1 s"
+        message, asked = client.converse("fix_sleep", {"seconds": seconds}, answer)
+        assert text_of(message["result"]) == f"slept {seconds} s"
         assert not asked
         message, asked = client.converse("fix_confirm", {"question": "mine"}, answer)
         assert [ask["params"]["message"] for ask in asked] == ["mine"]
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_question_in_doubt_is_nobodys_when_its_call_is_cancelled(gateway, era):
+    """The server ends the call that has asked, which does not mean that the other one has."""
+    with gateway.create({"fix": fixture(new_mark())}) as sandbox, sandbox.modern() as plain:
+        with sandbox.legacy(capabilities=ALL) as client, getattr(sandbox, era)(capabilities=ALL) as other:
+            other.text("fix_sleep", {"seconds": 0})
+            ended = []
+            beside = threading.Thread(target=lambda: ended.append(other.converse("fix_sleep", {"seconds": 3}, answer)))
+            beside.start()
+            wait_until(lambda: gateway.metric("calls_in_flight") >= 1, 5, "the other call is in flight")
+            call = {"jsonrpc": "2.0", "id": "c", "method": "tools/call"}
+            call["params"] = {"name": "fix_confirm", "arguments": {"question": "whose?"}}
+            thread = threading.Thread(target=lambda: exchange(client.url, "POST", call, client.headers()))
+            thread.start()
+            wait_until(lambda: told(plain)["runs"] == 1, 5, "the tool runs")
+            client.notify("notifications/cancelled", {"requestId": "c"})
+            thread.join(10)
+            beside.join(20)
+            ((message, asked),) = ended
+            assert text_of(message["result"]) == "slept 3 s" and not asked
+
+
+@pytest.mark.parametrize("capabilities", [{}, ALL], ids=["unable", "able"])
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_call_after_one_that_was_cancelled_is_asked_its_own(gateway, era, capabilities):
+    """The server answers nothing to what was cancelled, as is right: whether it is still at it cannot be told."""
+    with gateway.create({"fix": fixture(new_mark())}) as sandbox, getattr(sandbox, era)(capabilities=ALL) as client:
+        with sandbox.modern(capabilities=capabilities) as other:
+            stream = other.stream("tools/call", {"name": "fix_sleep", "arguments": {"seconds": 60}}, 1, {"progressToken": 1})
+            stream.next_message("notifications/progress")
+            stream.close()
+            wait_until(lambda: int(client.text("fix_cancellations")) == 1, 5, "the server has noticed")
+        message, asked = client.converse("fix_confirm", {"question": "mine"}, answer)
+        assert len(asked) == 1 and json.loads(text_of(message["result"])) == accept()
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_a_call_beside_one_that_waits_for_its_client(gateway, era):
+    """What is called for the first time may ask too, and gets a process in which that is certainly its own."""
+    with gateway.create({"fix": fixture(new_mark())}) as sandbox, sandbox.legacy(capabilities=ALL) as first:
+        params = {"name": "fix_confirm", "arguments": {"question": "first"}}
+        with first.stream("tools/call", params, "c") as stream:
+            asked = stream.next_message("elicitation/create")
+            with getattr(sandbox, era)(capabilities=ALL) as second:
+                message, rounds = second.converse("fix_think", {"words": "second"}, answer)
+                assert len(rounds) == 1 and json.loads(text_of(message["result"])) == MESSAGE
+            first.give(asked["id"], accept())
+            assert json.loads(text_of(stream.rest()[-1].json["result"])) == accept()
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
@@ -554,6 +605,43 @@ def test_fifty_first_calls_of_tools_that_ask(gateway, era, tools):
 
         all_at_once(sandbox, era, 50, call)
         assert sorted(heard) == list(range(50))
+
+
+def ponders(number, one):
+    message, asked = one.converse("fix_ponder", {"question": f"q{number}", "seconds": 2.6}, lambda _: accept(f"a{number}"))
+    assert "result" in message, message
+    assert json.loads(text_of(message["result"])) == accept(f"a{number}")
+    assert len(asked) == 1 and f"q{number}" in json.dumps(asked)
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_first_calls_of_a_tool_that_works_before_it_asks(gateway, era):
+    with gateway.create({"fix": fixture(new_mark())}) as sandbox:
+        all_at_once(sandbox, era, 8, ponders)
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+def test_first_calls_whose_first_one_dies_with_its_process(gateway, era):
+    """The others wait for it, and are not lost with it; none is made twice."""
+    mark = new_mark()
+    with gateway.create({"fix": fixture(mark)}) as sandbox:
+        lost = []
+
+        def call(number, one):
+            try:
+                ponders(number, one)
+            except AssertionError as error:
+                lost.append(str(error))
+
+        def kill():
+            wait_until(lambda: gateway.metric("calls_in_flight") >= 6, 10, "the calls wait")
+            os.kill(processes.server_process(mark), signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        all_at_once(sandbox, era, 6, call)
+        killer.join(10)
+        assert len(lost) == 1 and "ended during the call" in lost[0], lost
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])

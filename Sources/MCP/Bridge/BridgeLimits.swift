@@ -59,13 +59,20 @@ public enum BridgeLimits {
     public static let askersMax = 256
     /// Such that have been called once; what is called first after that is not tried.
     public static let triedMax = 1024
-    /// Milliseconds that calls wait until it is known whether what they call asks: tools that ask do so soon.
-    public static let trialMilliseconds = 1_500
+    /// Milliseconds that calls wait until it is known whether what they call asks. Once for each tool: longer, and the
+    /// first calls of slow tools that ask nothing are held up.
+    public static let trialMilliseconds = 10_000
+    /// Milliseconds that they wait for the trial of another thing: most that ask do so soon.
+    public static let trialAloneMilliseconds = 3_000
+    /// Milliseconds that they wait for trials of others, one after the other.
+    public static let trialPatienceMilliseconds = 6_000
 
     /// Requests of one child of which it is not known whose they are.
     public static let doubtsMax = 64
     /// Milliseconds they wait for the calls that they are not of to end.
     public static let doubtMilliseconds = 30_000
+    /// Milliseconds until it is believed that all calls which could have asked wait for answers themselves.
+    public static let deadlockMilliseconds = 5_000
 
     /// Milliseconds after which a child asks no more for a call that was called off: it has been told, and most
     /// stop at once. Longer, and a call that is made anew is not served.

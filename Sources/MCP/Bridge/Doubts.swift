@@ -9,7 +9,7 @@ public struct Doubts: Sendable {
         /// The child's, raw.
         public let id: [UInt8]
         fileprivate var candidates: Set<UInt64>
-        fileprivate let deadline: Instant
+        fileprivate let since: Instant
     }
 
     /// A request and the one call that can have caused it.
@@ -31,8 +31,7 @@ public struct Doubts: Sendable {
         guard open.count < BridgeLimits.doubtsMax else { return false }
         open.append(
             Doubt(
-                ask: ask, id: Array(id), candidates: Set(calls),
-                deadline: now.advanced(milliseconds: BridgeLimits.doubtMilliseconds)))
+                ask: ask, id: Array(id), candidates: Set(calls), since: now))
         return true
     }
 
@@ -57,9 +56,25 @@ public struct Doubts: Sendable {
 
     /// What has been in doubt for too long, to be refused.
     public mutating func expire(now: Instant) -> [Doubt] {
-        let late = open.filter { now > $0.deadline }
-        open.removeAll { now > $0.deadline }
-        return late
+        take { now > $0.since.advanced(milliseconds: BridgeLimits.doubtMilliseconds) }
+    }
+
+    /// A call has ended otherwise than well and may be the one that asked: what it can have asked, to be refused.
+    public mutating func lost(_ call: UInt64) -> [Doubt] { take { $0.candidates.contains(call) } }
+
+    /// As many requests are open as there are calls that could have made them: each of these may wait for an answer,
+    /// and then none will end. All are to be refused.
+    public mutating func deadlocked(now: Instant) -> [Doubt] {
+        guard let last = open.last, now > last.since.advanced(milliseconds: BridgeLimits.deadlockMilliseconds)
+        else { return [] }
+        let calls = open.reduce(into: Set<UInt64>()) { $0.formUnion($1.candidates) }
+        return open.count >= calls.count ? take { _ in true } : []
+    }
+
+    private mutating func take(where condition: (Doubt) -> Bool) -> [Doubt] {
+        let taken = open.filter(condition)
+        if !taken.isEmpty { open.removeAll(where: condition) }
+        return taken
     }
 
     /// The child is gone.

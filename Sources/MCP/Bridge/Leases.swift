@@ -117,7 +117,7 @@ public struct Leases: Sendable {
 
     /// Calls that have a child for themselves.
     public var holders: [UInt64] { slots.values.compactMap(\.holder) }
-    public var hasWaiters: Bool { !queue.isEmpty }
+    public var waiterCount: Int { queue.count }
     public var isUnused: Bool { slots.isEmpty && queue.isEmpty }
     public func holder(of child: Int) -> UInt64? { slots[child]?.holder }
     public func child(of call: UInt64) -> Int? { slots.first { $0.value.holder == call }?.key }

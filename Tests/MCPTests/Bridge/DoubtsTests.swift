@@ -58,3 +58,26 @@ func doubtsBounded() throws {
     for number in 0..<BridgeLimits.doubtsMax { #expect(add(&doubts, ask, "\(number)", [1, 2])) }
     #expect(!add(&doubts, ask, "x", [1, 2]))
 }
+
+@Test("what a call may have asked that nobody hears of again is nobody's")
+func doubtsLost() throws {
+    var doubts = Doubts()
+    #expect(add(&doubts, try form("a"), "1", [1, 2]))
+    #expect(add(&doubts, try form("b"), "2", [2, 3]))
+    #expect(doubts.lost(1).map(\.id) == [Array("1".utf8)])
+    #expect(doubts.answered(2).map(\.call) == [3])
+    #expect(doubts.isEmpty)
+}
+
+@Test("calls that all wait for answers are told so")
+func doubtsDeadlocked() throws {
+    var doubts = Doubts()
+    let late = start.advanced(milliseconds: BridgeLimits.deadlockMilliseconds)
+    for id in 1...2 { #expect(add(&doubts, try form("a"), "\(id)", [1, 2, 3])) }
+    // One of the calls may be at work.
+    #expect(doubts.deadlocked(now: late.advanced(milliseconds: 1)).isEmpty)
+    #expect(add(&doubts, try form("a"), "3", [1, 2, 3]))
+    #expect(doubts.deadlocked(now: late).isEmpty)
+    #expect(doubts.deadlocked(now: late.advanced(milliseconds: 1)).count == 3)
+    #expect(doubts.isEmpty)
+}

@@ -47,7 +47,7 @@ func leasesBesideParked() {
     #expect(
         leases.place(1, declared: form, besideOthers: true, now: start)
             == .start(child: 0, capabilities: form))
-    #expect(leases.holders == [1] && !leases.hasWaiters && !leases.isUnused)
+    #expect(leases.holders == [1] && leases.waiterCount == 0 && !leases.isUnused)
     #expect(leases.place(2, declared: form, now: start) == .plain)
     #expect(leases.release(1) == nil)
     #expect(leases.holders.isEmpty)

@@ -47,7 +47,8 @@ extension Workshop {
             do throws(Errno) {
                 let lines = hosts.map { "\($0.address) \($0.name)\n" }.joined()
                 let file = self.state.installHosts
-                try Files.writeAtomically(Array((StateDirectory.hosts + lines).utf8), to: file, mode: 0o644)
+                try Files.writeAtomically(
+                    Array((StateDirectory.hosts + lines).utf8), to: file, mode: 0o644, lasts: false)
                 let listeners = try networks.listen(InstallNetwork.name, addresses)
                 let descriptor = try networks.descriptor(of: InstallNetwork.name)
                 done(.success(listeners))

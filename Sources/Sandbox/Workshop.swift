@@ -123,7 +123,8 @@ public final class Workshop: Sendable {
                 _ = try self.prepare(sandbox)
                 let lines = hosts.map { "\($0.address) \($0.name)\n" }.joined()
                 try Files.writeAtomically(
-                    Array((StateDirectory.hosts + lines).utf8), to: self.state.hosts(sandbox), mode: 0o644)
+                    Array((StateDirectory.hosts + lines).utf8), to: self.state.hosts(sandbox), mode: 0o644,
+                    lasts: false)
                 done(.success(try networks.listen(sandbox, addresses)))
             } catch {
                 done(.failure(LaunchFailure(message: "The sandbox's network could not be made: \(error).")))

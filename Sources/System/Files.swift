@@ -26,7 +26,10 @@ public enum Files {
 
     /// Replaces `path` with `bytes` so that after a crash it holds either the old or the new ones: written to
     /// a neighbour, synced, renamed, and the directory synced.
-    public static func writeAtomically(_ bytes: [UInt8], to path: String, mode: UInt32) throws(Errno) {
+    /// - Parameter lasts: false for what is of no use after a crash, so that nobody waits for the disk.
+    public static func writeAtomically(
+        _ bytes: [UInt8], to path: String, mode: UInt32, lasts: Bool = true
+    ) throws(Errno) {
         let action = "writing \(path)"
         let neighbour = "\(path).new-\(Random.base36(12))"
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
@@ -36,13 +39,13 @@ public enum Files {
             try Errno.check(bytes.withUnsafeBytes { ce_write_all(file.raw, $0.baseAddress, count) }, action)
             // The umask does not apply: the caller's mode is the caller's decision.
             try Errno.check(ce_fchmod(file.raw, mode), action)
-            try Errno.check(ce_fsync(file.raw), action)
+            if lasts { try Errno.check(ce_fsync(file.raw), action) }
             try Errno.check(ce_rename(neighbour, path), action)
         } catch {
             ce_unlink(neighbour)
             throw error
         }
-        try syncDirectory(parent(of: path), action)
+        if lasts { try syncDirectory(parent(of: path), action) }
     }
 
     private static func syncDirectory(_ path: String, _ action: String) throws(Errno) {

@@ -140,10 +140,10 @@ public enum GatewayServer {
                 do {
                     for socket in clients { try state.listen(socket, .clients) }
                     for socket in admin { try state.listen(socket, .admin) }
-                    if index == 0 { state.openForInstalls() }
                 } catch {
                     Log.error("cannot watch a listening socket", ["reason": "\(error)"])
                 }
+                if index == 0 { state.openForInstalls() }
             }
         }
     }

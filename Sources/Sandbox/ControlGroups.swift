@@ -47,6 +47,7 @@ final class ControlGroups: Sendable {
     private let next = Atomic<UInt64>(0)
     private let yielders = Mutex(Yielders())
     private let killed = Atomic<Int>(0)
+    private let isSharing = Atomic<Bool>(false)
 
     /// The controllers in force; empty when processes can be grouped and killed only.
     var controllers: Set<GroupController> { hierarchies.reduce(into: []) { $0.formUnion($1.controllers) } }
@@ -134,6 +135,10 @@ final class ControlGroups: Sendable {
 
     /// Sandboxes that get CPU time only when nobody else wants it.
     var yielding: Int { yielders.withLock { $0.yielding } }
+
+    /// True for one caller at a time, who says `endSharing` at its end: looks at very many sandboxes must not pile up.
+    func beginSharing() -> Bool { !isSharing.exchange(true, ordering: .acquiringAndReleasing) }
+    func endSharing() { isSharing.store(false, ordering: .releasing) }
 
     /// Has those that use much CPU time leave it to those that use little, whose calls would wait for milliseconds
     /// otherwise; a sandbox that uses less again is as all others. To be done every `SandboxLimits.yieldMilliseconds`.

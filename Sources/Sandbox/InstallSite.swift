@@ -23,10 +23,12 @@ struct InstallSite: Sendable {
     }
 
     /// Runs a tool to its end.
-    /// - Parameter reads: further files and directories of the host that it needs.
+    /// - Parameters:
+    ///   - isCallers: a caller of the API has written the command.
+    ///   - reads: further files and directories of the host that it needs.
     func run(
         _ command: [String], reach: Reach, directory: String? = nil, environment: [(String, String)] = [],
-        reads: [String] = [], seconds: Int = SandboxLimits.installSeconds
+        isCallers: Bool = false, reads: [String] = [], seconds: Int = SandboxLimits.installSeconds
     ) throws(LaunchFailure) -> ToolRun.Outcome {
         let name = command.first.map { String($0.split(separator: "/").last ?? "") } ?? ""
         var jail = store.starter.jail()
@@ -55,7 +57,8 @@ struct InstallSite: Sendable {
         }
         plan.environment =
             [("PATH", Executable.systemPath), ("HOME", "/tmp"), ("LANG", "C.UTF-8")]
-            + InstallEnvironment.variables + own + environment
+            + (isCallers ? InstallEnvironment.withoutCredentials : InstallEnvironment.variables) + own
+            + environment
         plan.limits = store.rlimits
         var run = ToolRun(name: name, plan: plan, seconds: seconds)
         if reach == .package {
@@ -105,6 +108,24 @@ enum InstallEnvironment {
     /// The operator's own way out, which is kept.
     static var namesProxy: Bool {
         variables.contains { $0.0.lowercased().hasSuffix("_proxy") && $0.0.lowercased() != "no_proxy" }
+    }
+
+    /// The same with URLs that have no user and password in them.
+    static var withoutCredentials: [(String, String)] {
+        variables.map { name, value in
+            (name, value.split(separator: " ").map { stripped(String($0)) }.joined(separator: " "))
+        }
+    }
+
+    /// From `//` up to the last `@` before the path (RFC 3986 §3.2.1); proxies may be written without a scheme.
+    static func stripped(_ url: String) -> String {
+        var start = url.startIndex
+        if let scheme = url.firstIndex(of: ":"), url[scheme...].hasPrefix("://") {
+            start = url.index(scheme, offsetBy: 3)
+        }
+        let authority = url[start...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        guard let at = authority.lastIndex(of: "@") else { return url }
+        return String(url[..<start] + url[url.index(after: at)...])
     }
 
     static var variables: [(String, String)] {

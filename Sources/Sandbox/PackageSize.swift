@@ -6,6 +6,7 @@ struct PackageSize: Sendable {
     private(set) var bytes: UInt64 = 0
     private(set) var files = 0
 
+    private var isTooDeep = false
     private let most: (bytes: UInt64, files: Int)
 
     /// Links are not followed. Counts no further than the limits.
@@ -18,6 +19,9 @@ struct PackageSize: Sendable {
         while let next = open.popLast() {
             for name in (try? Files.list(next)) ?? [] {
                 let path = "\(next)/\(name)"
+                // No system call takes it: whatever is below would not be counted.
+                isTooDeep = path.utf8.count >= Int(PATH_MAX)
+                if isTooDeep { return }
                 var status = stat()
                 guard lstat(path, &status) == 0 else { continue }
                 files += 1
@@ -33,6 +37,7 @@ struct PackageSize: Sendable {
     /// Why it is too large; nil when it is not.
     var excess: String? {
         if bytes > most.bytes { return "the package became larger than \(most.bytes >> 20) MiB" }
+        if isTooDeep { return "the package has paths of \(PATH_MAX) bytes and more" }
         if files > most.files { return "the package has more than \(most.files) files" }
         return nil
     }

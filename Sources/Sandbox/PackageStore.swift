@@ -28,6 +28,8 @@ final class PackageStore: Sendable {
     let engines = EngineFinder()
     private let shelf = Mutex(Shelf())
     private let installs = JobQueue(name: "install", threads: SandboxLimits.installThreads)
+    /// For what callers bring: their commands take the time they take, and packages of the catalog do not wait for it.
+    private let callersInstalls = JobQueue(name: "repository", threads: SandboxLimits.installThreads)
 
     init(
         state: StateDirectory, starter: Starter, installer: UInt32?, groups: ControlGroups? = nil,
@@ -88,7 +90,9 @@ final class PackageStore: Sendable {
         switch step {
         case .ready(let package): completion(.success(package))
         case .wait: progress("waiting for an installation of \(recipe.title) that is under way")
-        case .install: installs.submit { self.install(recipe, key, progress) }
+        case .install:
+            let queue = recipe is RepositoryRecipe ? callersInstalls : installs
+            queue.submit { self.install(recipe, key, progress) }
         }
     }
 

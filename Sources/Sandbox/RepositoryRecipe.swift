@@ -45,7 +45,7 @@ struct RepositoryRecipe: PackageRecipe {
                 command, reach: .package, directory: source,
                 environment: [
                     ("HOME", site.directory), ("npm_config_cache", "/tmp/npm"), ("UV_CACHE_DIR", "/tmp/uv"),
-                ])
+                ], isCallers: true)
             try check(prepared, "its install command")
         }
         return package(site.directory, programs: [])

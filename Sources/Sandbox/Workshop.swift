@@ -189,8 +189,11 @@ public final class Workshop: Sendable {
 
     /// Has sandboxes that use much CPU time leave it to others. Not on the calling thread, as there may be many.
     public func shareCPU(_ now: Instant) {
-        guard let groups else { return }
-        counts.submit { groups.shareCPU(now) }
+        guard let groups, groups.beginSharing() else { return }
+        counts.submit {
+            groups.shareCPU(now)
+            groups.endSharing()
+        }
     }
 
     /// Sandboxes that do.

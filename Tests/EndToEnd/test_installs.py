@@ -21,6 +21,7 @@ pytestmark = [
 ]
 PYTHON = "/usr/bin/python3"
 NAME = "github/acme/probe"
+INDEX = "https://operator:password@index.example/simple"
 
 
 class Git(http.server.BaseHTTPRequestHandler):
@@ -92,7 +93,7 @@ def was_called(server):
 @pytest.fixture
 def started(own_gateway, mirror):
     def start(config=""):
-        return own_gateway(config=config, environment={"MCP_GATEWAY_GITHUB_URL": mirror})
+        return own_gateway(config=config, environment={"MCP_GATEWAY_GITHUB_URL": mirror, "UV_EXTRA_INDEX_URL": INDEX})
 
     return start
 
@@ -128,7 +129,7 @@ def test_what_an_install_command_reaches(started, canary, network):
     assert found["metadata by proxy"] == 403
     assert found["loopback by proxy"].split()[1] == "403"
     assert found["names"] == "gaierror"
-    assert found["secrets"] == []
+    assert found["secrets"] == [] and found["index"] == "https://index.example/simple"
     assert not was_called(canary)
 
 

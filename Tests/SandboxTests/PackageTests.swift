@@ -151,6 +151,30 @@ struct PackageSizeTests {
         #expect(PackageSize(of: "\(directory)/missing").excess == nil)
     }
 
+    @Test("what lies too deep to be looked at is too much")
+    func depth() throws {
+        let directory = Scene.newDirectory()
+        defer { try? Files.removeTree(directory) }
+        let name = String(repeating: "d", count: 200)
+        let script =
+            "cd \(directory); i=0; while [ $i -lt 30 ]; do mkdir \(name); cd \(name); i=$((i+1)); done"
+        let scene = try Scene(.none)
+        let server = try scene.launch(.command(["/bin/sh", "-c", script]))
+        #expect(server.exit() != nil)
+        #expect(PackageSize(of: directory).excess?.contains("paths of") == true)
+    }
+
+    @Test(
+        "callers' commands are not given the operator's credentials",
+        arguments: [
+            ("https://ada:b@index.example/simple", "https://index.example/simple"),
+            ("http://a@b@proxy:3128", "http://proxy:3128"), ("ada:b@proxy:3128", "proxy:3128"),
+            ("https://index.example/a@b", "https://index.example/a@b"), ("", ""),
+        ])
+    func credentials(_ url: String, _ expected: String) {
+        #expect(InstallEnvironment.stripped(url) == expected)
+    }
+
     @Test("a run that has become too much is ended, with the reason")
     func ended() throws {
         let scene = try Scene(.none)

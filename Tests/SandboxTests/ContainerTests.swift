@@ -202,17 +202,21 @@ struct ContainerTests {
         #expect(try value("--volume", words(run(bind("/srv", "/data")))).first == "/srv:/data:ro")
     }
 
+    /// What a warden guards: it waits to be killed, or ends by itself.
+    private func guarded(_ scene: Scene, _ isKilled: Bool) -> StartPlan {
+        StartPlan(
+            command: ["/bin/sh", "-c", isKilled ? "echo ready; exec sleep 1000" : "exit 7"],
+            environment: [("PATH", Executable.systemPath)], jail: scene.workshop.starter.jail(),
+            directory: "/", mark: "test")
+    }
+
     @Test(
         "a last command of a warden runs when what it guards has ended, and when it is killed",
         arguments: [true, false])
     func lastCommand(_ isKilled: Bool) throws {
         let scene = try Scene(.none)
         let witness = "\(scene.directory)/witness"
-        var plan = StartPlan(
-            command: ["/bin/sh", "-c", isKilled ? "echo ready; exec sleep 1000" : "exit 7"],
-            environment: [("PATH", Executable.systemPath)], jail: scene.workshop.starter.jail(),
-            directory: "/",
-            mark: "test")
+        var plan = guarded(scene, isKilled)
         plan.engine = EngineStart(removal: ["/usr/bin/touch", witness])
         let child = try scene.workshop.starter.start(plan)
         if isKilled {
@@ -230,11 +234,7 @@ struct ContainerTests {
     func lastCommandOfAClient(_ isKilled: Bool) throws {
         let scene = try Scene(.none)
         let witness = "\(scene.directory)/witness"
-        var plan = StartPlan(
-            command: ["/bin/sh", "-c", isKilled ? "echo ready; exec sleep 1000" : "exit 7"],
-            environment: [("PATH", Executable.systemPath)], jail: scene.workshop.starter.jail(),
-            directory: "/",
-            mark: "test")
+        var plan = guarded(scene, isKilled)
         // It is there at the third look.
         let look = "echo look >>$0; [ $(wc -l <$0) -lt 3 ] || echo removed"
         plan.engine = EngineStart(removal: ["/bin/sh", "-c", look, witness], isClient: true)
